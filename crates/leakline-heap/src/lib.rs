@@ -1,0 +1,5 @@
+//! Object graph of a heap dump.
+
+mod report;
+
+pub use report::*;

@@ -1,0 +1,240 @@
+//! The findings on a heap dump, as plain values. Their JSON form (`leakline.heap-report/1`) and
+//! the texts for people are made elsewhere.
+
+use leakline_model::Timestamp;
+
+/// Everything found in one dump.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeapReport {
+    /// The dump itself.
+    pub dump: DumpFacts,
+    /// Sums over the whole heap.
+    pub totals: Totals,
+    /// What probably leaks, most convincing first; empty for a healthy heap.
+    pub suspects: Vec<Suspect>,
+    /// Classes by shallow size, largest first.
+    pub histogram: Vec<ClassRow>,
+    /// The largest objects that nothing but a GC root dominates, by retained size.
+    pub dominators: Vec<DominatorRow>,
+    /// Threads by retained size, largest first.
+    pub threads: Vec<ThreadRow>,
+}
+
+/// What the dump is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DumpFacts {
+    /// `hprof`.
+    pub format: &'static str,
+    /// `jvm`.
+    pub runtime: &'static str,
+    /// Bytes of an object id in the file: 4 or 8.
+    pub identifier_size: u8,
+    /// From the dump's header; `None` when it has none.
+    pub taken_at: Option<Timestamp>,
+    /// False when part of it is missing or unreadable.
+    pub complete: bool,
+    /// What was wrong with it, for people.
+    pub problems: Vec<String>,
+}
+
+impl Default for DumpFacts {
+    fn default() -> Self {
+        DumpFacts {
+            format: "hprof",
+            runtime: "jvm",
+            identifier_size: 8,
+            taken_at: None,
+            complete: true,
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// Sums over the heap. `objects` and `bytes` count what is strongly reachable, together with
+/// `soft_only_*` and `weak_only_*` what is reachable at all; unreachable objects stand apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Reachable objects (class objects included).
+    pub objects: u64,
+    /// Their shallow sizes.
+    pub bytes: u64,
+    /// Loaded classes.
+    pub classes: u64,
+    /// Distinct objects that are GC roots.
+    pub gc_roots: u64,
+    /// Objects that no root reaches.
+    pub unreachable_objects: u64,
+    /// Their shallow sizes.
+    pub unreachable_bytes: u64,
+    /// Shallow sizes of objects reachable only through a soft reference.
+    pub soft_only_bytes: u64,
+    /// Shallow sizes of objects reachable only through weak, phantom or final references.
+    pub weak_only_bytes: u64,
+}
+
+/// Something that probably leaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspect {
+    /// The finding as one sentence, for example `static OrderController.responseCache →
+    /// ConcurrentHashMap holds 8,000,000 Order (2.21 GiB, 91 %)`.
+    pub sentence: String,
+    /// Bytes that would be freed if the holder let go.
+    pub retained_bytes: u64,
+    /// `retained_bytes` as a fraction of the reachable heap, 0 to 1.
+    pub share: f64,
+    /// Who holds it.
+    pub holder: Holder,
+    /// What piles up there.
+    pub accumulates: Accumulated,
+    /// From the GC root to the object where things pile up.
+    pub path: Vec<PathStep>,
+    /// How many more there are than in the dump before; `None` with a single dump.
+    pub growth: Option<SuspectGrowth>,
+    /// How sure this is, 0 to 1.
+    pub confidence: f64,
+    /// What speaks against it being a leak, as sentences.
+    pub counter_evidence: Vec<String>,
+    /// What is known of the holder's shape, for the advice on a fix.
+    pub pattern: Pattern,
+}
+
+/// The kind of place where objects pile up; decides the advice on a fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pattern {
+    /// A map that is filled and not emptied.
+    Map,
+    /// A list or set that is filled and not emptied.
+    Collection,
+    /// A queue that is filled faster than emptied.
+    Queue,
+    /// A list of listeners or callbacks that are never removed.
+    Listeners,
+    /// A thread-local value of a pooled thread.
+    ThreadLocal,
+    /// A local variable of a running thread.
+    ThreadStack,
+    /// Class loaders of redeployed code that something still refers to.
+    ClassLoader,
+    /// Objects that wait for their finalizer.
+    Finalizer,
+    /// An array.
+    Array,
+    /// A linked structure of the application's own.
+    LinkedObjects,
+    /// Anything else: one object that retains much.
+    Object,
+}
+
+/// Who holds the leaked memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Class that declares the field, or whose frame has the local variable.
+    pub class: String,
+    /// The field; `None` for a local variable.
+    pub field: Option<String>,
+    /// What roots it: `static field`, `thread local`, `thread stack`, `JNI global`, ...
+    pub root: String,
+    /// The thread's name, when a thread holds it.
+    pub thread: Option<String>,
+    /// The stack frame (`RefB.consume (RefB.java:17)`), when a local variable holds it.
+    pub frame: Option<String>,
+}
+
+/// What piles up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accumulated {
+    /// The class of the elements, in the application's words: `Order`, not `ConcurrentHashMap$Node`.
+    pub class: String,
+    /// How many.
+    pub objects: u64,
+    /// Bytes that they retain together.
+    pub bytes: u64,
+}
+
+/// One step of a path from a GC root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathStep {
+    /// Class of the object.
+    pub class: String,
+    /// The field, array slot or local variable *of this object* that leads to the next step;
+    /// `None` at the last step.
+    pub field: Option<String>,
+    /// The object's id in the dump: its address.
+    pub object_id: u64,
+}
+
+/// Change of one suspect over dumps, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuspectGrowth {
+    /// Number of accumulated objects in each dump.
+    pub objects: Vec<u64>,
+    /// Retained bytes in each dump.
+    pub bytes: Vec<u64>,
+    /// Objects gained per minute from the first to the last dump; `None` without times.
+    pub objects_per_minute: Option<f64>,
+}
+
+/// One class of the histogram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassRow {
+    /// Class name as in source: `java.lang.String`, `byte[]`.
+    pub class: String,
+    /// Reachable instances.
+    pub objects: u64,
+    /// Their shallow sizes.
+    pub shallow_bytes: u64,
+    /// Retained size of the set of all instances, counted by dominators: instances below
+    /// another instance of the same class are not counted twice.
+    pub retained_bytes: u64,
+}
+
+/// One large object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DominatorRow {
+    /// The object's id in the dump: its address.
+    pub object_id: u64,
+    /// Its class; for a class object, `class ` and the name of what it represents.
+    pub class: String,
+    /// Its own size.
+    pub shallow_bytes: u64,
+    /// Bytes that would be freed with it.
+    pub retained_bytes: u64,
+}
+
+/// One thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadRow {
+    /// Its name.
+    pub name: String,
+    /// Bytes that only this thread keeps: its object and its local variables.
+    pub retained_bytes: u64,
+    /// Its stack, innermost first: `RefB.consume (RefB.java:17)`.
+    pub frames: Vec<String>,
+    /// Its largest local variables.
+    pub locals: Vec<LocalRow>,
+}
+
+/// One object that a stack frame refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalRow {
+    /// Index into the thread's frames; `None` when the dump does not say.
+    pub frame: Option<u32>,
+    /// Its class.
+    pub class: String,
+    /// Bytes that would be freed with it.
+    pub retained_bytes: u64,
+}
+
+/// What grew between dumps of one process, ranked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrowthRow {
+    /// The place, as a path of fields from a root: `static OrderController.responseCache →
+    /// ConcurrentHashMap`. Equal places of different dumps have equal texts.
+    pub path: String,
+    /// What piles up there.
+    pub class: String,
+    /// How many, per dump, oldest first.
+    pub objects: Vec<u64>,
+    /// Bytes they retain, per dump.
+    pub bytes: Vec<u64>,
+}

@@ -1,0 +1,190 @@
+//! Which metric means what: the alias table from the names that SDKs send to canonical signals.
+//!
+//! Names change between versions of SDKs, and the same Prometheus name carries different labels
+//! in different dialects (`jvm_memory_used_bytes` is OpenTelemetry's with `jvm_memory_type`, but
+//! Micrometer's with `area`). The table is therefore keyed on name *and* label keys. It works on
+//! the Prometheus form of a series, so it serves OTLP, files and Prometheus servers alike.
+
+use crate::Labels;
+
+/// What a runtime tells about itself, whatever the SDK calls it. Sizes are in bytes, times in
+/// seconds, counts are plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// Heap in use, garbage included. A gauge, in parts (memory pools).
+    HeapUsed,
+    /// Heap obtained from the operating system. A gauge, in parts.
+    HeapCommitted,
+    /// The most that the heap may grow to. A gauge, in parts; pools without a limit send none.
+    HeapLimit,
+    /// Heap in use right after the latest collection *of that pool*. A gauge, in parts. Stale
+    /// for a pool that the latest collections did not touch.
+    HeapAfterGc,
+    /// Memory of the runtime outside the heap (metaspace, code cache). A gauge, in parts.
+    NonHeapUsed,
+    /// Time spent in garbage collection. A counter of seconds, in parts (collector, action).
+    GcPauseSeconds,
+    /// Garbage collections. A counter, in parts (collector, action).
+    GcCount,
+    /// Classes loaded at the moment. A gauge.
+    LoadedClasses,
+    /// Threads, or goroutines. A gauge, in parts.
+    Threads,
+    /// Requests handled. A counter, in parts (routes).
+    Requests,
+}
+
+/// What one series says: a signal, or one part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The signal.
+    pub signal: Signal,
+    /// Which part of it, for example the memory pool. The signal's value is the sum over parts.
+    pub part: String,
+    /// Whether the part is a nursery, where new objects live until the next collection
+    /// (`Eden`, `new_space`). What stands there says nothing about a leak.
+    pub nursery: bool,
+}
+
+/// A row of the alias table.
+struct Alias {
+    /// Metric name as Prometheus has it.
+    metric: &'static str,
+    /// Labels that must be present with these values; an empty value means "any".
+    requires: &'static [(&'static str, &'static str)],
+    /// What it means.
+    signal: Signal,
+    /// Labels whose values together name the part.
+    parts: &'static [&'static str],
+}
+
+const fn alias(
+    metric: &'static str,
+    requires: &'static [(&'static str, &'static str)],
+    signal: Signal,
+    parts: &'static [&'static str],
+) -> Alias {
+    Alias {
+        metric,
+        requires,
+        signal,
+        parts,
+    }
+}
+
+/// OpenTelemetry Java instrumentation 2.x; names from semantic conventions, `runtime/jvm-metrics`.
+const JVM_HEAP: &[(&str, &str)] = &[("jvm_memory_type", "heap")];
+const JVM_NON_HEAP: &[(&str, &str)] = &[("jvm_memory_type", "non_heap")];
+const JVM_POOL: &[&str] = &["jvm_memory_pool_name"];
+const JVM_GC: &[&str] = &["jvm_gc_name", "jvm_gc_action"];
+/// Node.js, `@opentelemetry/instrumentation-runtime-node` 0.34.
+const V8_SPACE: &[&str] = &["v8js_heap_space_name"];
+
+#[rustfmt::skip]
+const ALIASES: &[Alias] = &[
+    alias("jvm_memory_used_bytes", JVM_HEAP, Signal::HeapUsed, JVM_POOL),
+    alias("jvm_memory_committed_bytes", JVM_HEAP, Signal::HeapCommitted, JVM_POOL),
+    alias("jvm_memory_limit_bytes", JVM_HEAP, Signal::HeapLimit, JVM_POOL),
+    alias("jvm_memory_used_after_last_gc_bytes", JVM_HEAP, Signal::HeapAfterGc, JVM_POOL),
+    alias("jvm_memory_used_bytes", JVM_NON_HEAP, Signal::NonHeapUsed, JVM_POOL),
+    alias("jvm_gc_duration_seconds_sum", &[("jvm_gc_name", "")], Signal::GcPauseSeconds, JVM_GC),
+    alias("jvm_gc_duration_seconds_count", &[("jvm_gc_name", "")], Signal::GcCount, JVM_GC),
+    alias("jvm_class_count", &[], Signal::LoadedClasses, &[]),
+    alias("jvm_thread_count", &[], Signal::Threads, &["jvm_thread_daemon", "jvm_thread_state"]),
+    alias("v8js_memory_heap_used_bytes", &[("v8js_heap_space_name", "")], Signal::HeapUsed, V8_SPACE),
+    alias("v8js_gc_duration_seconds_sum", &[("v8js_gc_type", "")], Signal::GcPauseSeconds, &["v8js_gc_type"]),
+    alias("v8js_gc_duration_seconds_count", &[("v8js_gc_type", "")], Signal::GcCount, &["v8js_gc_type"]),
+    alias("http_server_request_duration_seconds_count", &[], Signal::Requests,
+        &["http_request_method", "http_route", "http_response_status_code", "error_type", "url_scheme"]),
+];
+
+impl Reading {
+    /// What the series with these labels says; `None` for a metric that is no runtime signal.
+    pub fn of_labels(labels: &Labels) -> Option<Reading> {
+        let name = labels.metric_name();
+        let alias = ALIASES.iter().find(|alias| {
+            alias.metric == name
+                && alias.requires.iter().all(|(key, value)| {
+                    labels
+                        .get(key)
+                        .is_some_and(|actual| value.is_empty() || actual == *value)
+                })
+        })?;
+        let part = alias
+            .parts
+            .iter()
+            .map(|key| labels.get(key).unwrap_or(""))
+            .collect::<Vec<_>>()
+            .join("/");
+        let nursery = is_nursery(&part);
+        Some(Reading {
+            signal: alias.signal,
+            part,
+            nursery,
+        })
+    }
+}
+
+/// Every metric name that [`Reading::of_labels`] can understand, each once: what to ask a store for.
+pub fn metric_names() -> Vec<&'static str> {
+    let mut names: Vec<_> = ALIASES.iter().map(|alias| alias.metric).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// HotSpot calls its nurseries "G1 Eden Space", "PS Eden Space", "Eden Space", "ZGC Young
+/// Generation"; V8 calls its own `new_space` and `new_large_object_space`.
+fn is_nursery(part: &str) -> bool {
+    part.contains("Eden") || part.starts_with("new_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(labels: &[(&str, &str)], expected: Option<(Signal, &str, bool)>) {
+        let reading = Reading::of_labels(&Labels::new(labels.iter().copied()));
+        let actual = reading
+            .as_ref()
+            .map(|r| (r.signal, r.part.as_str(), r.nursery));
+        assert_eq!(actual, expected, "{labels:?}");
+    }
+
+    #[test]
+    fn names_and_label_keys_decide() {
+        check(
+            &[
+                ("__name__", "jvm_memory_used_bytes"),
+                ("jvm_memory_type", "heap"),
+                ("jvm_memory_pool_name", "G1 Eden Space"),
+            ],
+            Some((Signal::HeapUsed, "G1 Eden Space", true)),
+        );
+        check(
+            &[
+                ("__name__", "jvm_memory_used_bytes"),
+                ("jvm_memory_type", "non_heap"),
+                ("jvm_memory_pool_name", "Metaspace"),
+            ],
+            Some((Signal::NonHeapUsed, "Metaspace", false)),
+        );
+        check(
+            &[
+                ("__name__", "jvm_gc_duration_seconds_count"),
+                ("jvm_gc_name", "G1 Young Generation"),
+                ("jvm_gc_action", "end of minor GC"),
+            ],
+            Some((
+                Signal::GcCount,
+                "G1 Young Generation/end of minor GC",
+                false,
+            )),
+        );
+        check(
+            &[("__name__", "jvm_memory_used_bytes"), ("area", "heap")],
+            None,
+        );
+        check(&[("__name__", "up")], None);
+    }
+}
