@@ -1,0 +1,264 @@
+//! A running process: who it is, inside its container and out, and whether it is a JVM.
+//!
+//! Everything comes from procfs (`proc(5)`), read when the process is opened. A [`Process`]
+//! holds a pidfd, so that a signal can never reach a later process that got the same id.
+
+mod find;
+mod status;
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+pub use find::{FindError, find};
+pub(crate) use status::Status;
+
+use crate::error::Refusal;
+use crate::identity::Identity;
+
+/// A process on this host that was alive when it was opened.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    pidfd: OwnedFd,
+    status: Status,
+    /// Clock ticks from the host's boot to its start: with the id, its identity.
+    started: u64,
+    command_line: Vec<String>,
+}
+
+/// Which virtual machine a process has mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VirtualMachine {
+    HotSpot,
+    OpenJ9,
+}
+
+impl Process {
+    /// Opens the process with the id `pid`, as this host (the caller's pid namespace) sees it.
+    pub fn open(pid: u32) -> Result<Self, Refusal> {
+        let missing = || Refusal::NoSuchProcess { pid };
+        let raw = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(missing)?;
+        // the pidfd comes first: what is read after it and before a last look at it is of it
+        let pidfd = pidfd_open(raw, PidfdFlags::empty()).map_err(|_| missing())?;
+        let directory = directory(pid);
+        let status = fs::read_to_string(directory.join("status")).map_err(|_| missing())?;
+        let status = Status::parse(&status).ok_or_else(missing)?;
+        let started = fs::read_to_string(directory.join("stat"))
+            .ok()
+            .and_then(|stat| status::start_ticks(&stat))
+            .ok_or_else(missing)?;
+        let process = Process {
+            pid,
+            pidfd,
+            status,
+            started,
+            command_line: nul_separated(&directory.join("cmdline")),
+        };
+        if process.is_running() || process.status.state == b'Z' {
+            Ok(process)
+        } else {
+            Err(missing())
+        }
+    }
+
+    /// Its id as this host sees it.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its id as it sees itself, in the innermost pid namespace: what an OpenTelemetry SDK
+    /// sends as `process.pid`.
+    pub fn inner_pid(&self) -> u32 {
+        self.status.inner_pid
+    }
+
+    /// The user whose rights it has (effective user id).
+    pub fn user(&self) -> u32 {
+        self.status.user
+    }
+
+    /// The group whose rights it has (effective group id).
+    pub fn group(&self) -> u32 {
+        self.status.group
+    }
+
+    /// Bytes of memory it takes, swapped ones included, when it was opened. An upper bound of a
+    /// JVM's heap in use, apart from file mappings.
+    pub fn memory_bytes(&self) -> u64 {
+        self.status
+            .resident_bytes
+            .saturating_add(self.status.swapped_bytes)
+    }
+
+    /// The name of its executable as the kernel keeps it, at most 15 bytes: `java`.
+    pub fn command(&self) -> &str {
+        &self.status.name
+    }
+
+    /// Whether it has not ended since it was opened.
+    pub fn is_running(&self) -> bool {
+        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
+    }
+
+    /// What tells it from every other process since the host's boot: `pid 4711 started 99`.
+    pub(crate) fn key(&self) -> String {
+        format!("process {} started {}", self.pid, self.started)
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            user: self.status.user,
+            group: self.status.group,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        directory(self.pid)
+    }
+
+    /// `Some("stopped")` or `Some("a zombie")` when it cannot answer.
+    pub(crate) fn hindrance(&self) -> Option<&'static str> {
+        match self.status.state {
+            b'T' | b't' => Some("stopped"),
+            b'Z' | b'X' => Some("a zombie"),
+            _ => None,
+        }
+    }
+
+    /// Which virtual machine it has mapped, if any.
+    ///
+    /// OpenJ9 also maps a `libjvm.so`, which only passes calls on to its own `libj9vm`.
+    pub(crate) fn virtual_machine(&self) -> io::Result<Option<VirtualMachine>> {
+        let maps = BufReader::new(fs::File::open(self.directory().join("maps"))?);
+        let mut found = None;
+        for line in maps.split(b'\n') {
+            let line = line?;
+            // an updated package leaves the old library mapped with " (deleted)" behind its name
+            let name = line.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if name.starts_with(b"libj9vm") {
+                return Ok(Some(VirtualMachine::OpenJ9));
+            }
+            if name.starts_with(b"libjvm.so") {
+                found = Some(VirtualMachine::HotSpot);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether it handles SIGQUIT now. It is asked anew, because a JVM that starts up has
+    /// libjvm.so mapped before it has handlers.
+    pub(crate) fn catches_quit(&self) -> bool {
+        fs::read_to_string(self.directory().join("status"))
+            .ok()
+            .and_then(|text| Status::parse(&text))
+            .is_some_and(|status| status.catches_quit)
+    }
+
+    /// Sends SIGQUIT. Fatal to whatever does not catch it, and to a Go program that does.
+    pub(crate) fn send_quit(&self) -> rustix::io::Result<()> {
+        pidfd_send_signal(self.pidfd.as_fd(), Signal::QUIT)
+    }
+
+    /// Whether the last word of its flags is that attaching is off. `@argfiles` are not read;
+    /// there the attempt times out.
+    pub(crate) fn disables_attach(&self) -> bool {
+        let environment = nul_separated(&self.directory().join("environ"));
+        disables_attach(&environment, &self.command_line)
+    }
+}
+
+/// The JVM takes `JAVA_TOOL_OPTIONS` first, the launcher puts `JDK_JAVA_OPTIONS` before the
+/// command line, and the last word counts.
+fn disables_attach(environment: &[String], command_line: &[String]) -> bool {
+    let variable = |name: &'static str| {
+        environment
+            .iter()
+            .filter_map(move |entry| entry.strip_prefix(name)?.strip_prefix('='))
+            .flat_map(str::split_whitespace)
+    };
+    // what stands behind the main class or `-jar x` belongs to the application
+    let options = command_line
+        .iter()
+        .skip(1)
+        .map(String::as_str)
+        .take_while(|argument| argument.starts_with('-') && *argument != "-jar");
+    variable("JAVA_TOOL_OPTIONS")
+        .chain(variable("JDK_JAVA_OPTIONS"))
+        .chain(options)
+        .filter_map(|option| match option {
+            "-XX:+DisableAttachMechanism" => Some(true),
+            "-XX:-DisableAttachMechanism" => Some(false),
+            _ => None,
+        })
+        .last()
+        .unwrap_or(false)
+}
+
+fn directory(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// The strings of `cmdline` or `environ`; none when the file cannot be read.
+fn nul_separated(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap_or_default();
+    bytes
+        .split(|byte| *byte == 0)
+        .filter(|part| !part.is_empty())
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_attaching_counts() {
+        let check = |environment: &[&str], command_line: &str, expected: bool| {
+            let environment: Vec<String> = environment.iter().map(|e| (*e).to_owned()).collect();
+            let command_line: Vec<String> = command_line.split(' ').map(str::to_owned).collect();
+            assert_eq!(
+                disables_attach(&environment, &command_line),
+                expected,
+                "{command_line:?}"
+            );
+        };
+        check(&[], "java Main", false);
+        check(&[], "java -XX:+DisableAttachMechanism Main", true);
+        check(&[], "java Main -XX:+DisableAttachMechanism", false);
+        check(&[], "java -jar a.jar -XX:+DisableAttachMechanism", false);
+        let on = "JAVA_TOOL_OPTIONS=-Xmx1g -XX:+DisableAttachMechanism";
+        check(&["A=b", on], "java Main", true);
+        check(&[on], "java -XX:-DisableAttachMechanism Main", false);
+        check(
+            &["MY_JAVA_TOOL_OPTIONS=-XX:+DisableAttachMechanism"],
+            "java Main",
+            false,
+        );
+    }
+
+    #[test]
+    fn a_process_knows_itself() {
+        let own = Process::open(std::process::id()).unwrap();
+        assert!(own.is_running());
+        assert!(own.memory_bytes() > 0);
+        assert_eq!(own.identity(), Identity::own());
+        assert_eq!(own.virtual_machine().unwrap(), None);
+        assert_eq!(own.hindrance(), None);
+        for pid in [0, u32::MAX, i32::MAX as u32] {
+            assert_eq!(
+                Process::open(pid).unwrap_err(),
+                Refusal::NoSuchProcess { pid }
+            );
+        }
+    }
+}
