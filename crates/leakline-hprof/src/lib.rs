@@ -26,7 +26,7 @@
 //! borrow from the slice. Skipping a segment costs nothing, so segments can be found first and
 //! read from several threads afterwards.
 //!
-//! ```ignore
+//! ```
 //! use leakline_hprof::heap_builder::HeapBuilder;
 //! use leakline_hprof::{HeapRecord, Hprof, IdentifierSize, RecordBody};
 //!
@@ -61,11 +61,18 @@
 //! - an unknown tag among heap records ends that segment, for their length is not written down.
 //!
 //! Every iterator ends after at most as many items as the input has bytes, and two.
+//!
+//! # Writing
+//!
+//! [`HprofWriter`] writes records, [`HeapRecordWriter`] the inside of a segment.
+//! [`heap_builder`] builds whole heaps from a few lines, for tests.
 
 mod class_dump;
 mod cursor;
 mod error;
+mod fuzz;
 mod header;
+pub mod heap_builder;
 mod heap_record;
 mod ids;
 mod names;
@@ -73,12 +80,15 @@ mod record;
 mod segment;
 mod tag;
 mod value;
+mod writer;
 
 pub use class_dump::{
     ClassDump, ConstantPoolEntries, ConstantPoolEntry, FieldDescriptor, FieldDescriptors,
     StaticField, StaticFields,
 };
 pub use error::{HprofError, LooksLike};
+#[doc(hidden)]
+pub use fuzz::{Walk, fuzz_read};
 pub use header::{Header, Hprof, IdentifierSize, Version};
 pub use heap_record::{GcRoot, GcRootKind, HeapRecord};
 pub use ids::{IdIter, Ids};
@@ -86,3 +96,4 @@ pub use names::{decode_modified_utf8, java_class_name};
 pub use record::{AllocationTotals, Line, Record, RecordBody, Records};
 pub use segment::{HeapRecords, HeapRecordsWithOffsets, HeapSegment};
 pub use value::{PrimitiveType, Value, ValueType};
+pub use writer::{ClassDefinition, HeapRecordWriter, HprofWriter};
