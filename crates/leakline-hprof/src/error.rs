@@ -124,7 +124,7 @@ pub enum HprofError {
     /// A heap segment's length was never filled in, or is the remainder of a length above 4 GiB;
     /// the segment was extended to the end of the input.
     #[error(
-        "heap segment at byte {offset} claims {length} bytes, which is impossible; read to the end of the file, {available} bytes"
+        "heap segment at byte {offset} claims {length} bytes, a length that was never filled in or exceeds 4 GiB; it is read to the end of the file, {available} bytes"
     )]
     ExtendedSegment {
         /// Where the segment's heap records start.
@@ -136,7 +136,7 @@ pub enum HprofError {
     },
     /// A heap record with a tag that the format does not define. The rest of its segment is lost.
     #[error(
-        "unknown heap record 0x{tag:02x} at byte {offset}{}; the rest of its segment, {lost} bytes, is skipped",
+        "unknown heap record 0x{tag:02x}{} at byte {offset}; the rest of its segment, {lost} bytes, is skipped",
         After(*.previous_tag)
     )]
     UnknownHeapTag {
@@ -151,7 +151,7 @@ pub enum HprofError {
     },
     /// A heap record that claims more bytes than its segment has left.
     #[error(
-        "heap record {} at byte {offset}{} goes beyond the end of its segment at byte {end}; it is skipped",
+        "heap record {}{} at byte {offset} goes beyond the end of its segment at byte {end}; it is skipped",
         HeapTag(*.tag), After(*.previous_tag)
     )]
     TruncatedHeapRecord {
@@ -167,7 +167,7 @@ pub enum HprofError {
     /// A field or an array of a type that the format does not define. The rest of the segment is
     /// lost.
     #[error(
-        "unknown value type {code} in heap record {} at byte {offset}{}; the rest of its segment, {lost} bytes, is skipped",
+        "unknown value type {code} in heap record {}{} at byte {offset}; the rest of its segment, {lost} bytes, is skipped",
         HeapTag(*.tag), After(*.previous_tag)
     )]
     UnknownValueType {
@@ -216,13 +216,13 @@ impl HprofError {
     }
 }
 
-/// `, after INSTANCE_DUMP (0x21)`.
+/// ` after INSTANCE_DUMP (0x21)`.
 struct After(Option<u8>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(tag) => write!(f, ", after {}", HeapTag(tag)),
+            Some(tag) => write!(f, " after {}", HeapTag(tag)),
             None => Ok(()),
         }
     }

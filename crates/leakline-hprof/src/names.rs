@@ -47,7 +47,7 @@ pub fn java_class_name(name: &str) -> String {
     let dimensions = name.len() - element.len();
     let element = match (dimensions, element.as_bytes()) {
         (0, _) => dotted(element),
-        (_, [b'L', .., b';']) => dotted(&element[1..element.len() - 1]),
+        (_, [b'L', _, .., b';']) => dotted(&element[1..element.len() - 1]),
         (_, &[code]) => match primitive(code) {
             Some(primitive) => primitive.to_owned(),
             None => return name.to_owned(),
@@ -86,4 +86,59 @@ fn primitive(code: u8) -> Option<&'static str> {
         b'J' => "long",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_names_as_in_java() {
+        let check = |name: &str, expected: &str| assert_eq!(java_class_name(name), expected);
+        check("com/acme/Order", "com.acme.Order");
+        check("com/acme/Order$Line", "com.acme.Order$Line");
+        check("Order", "Order");
+        check("[Ljava/lang/String;", "java.lang.String[]");
+        check("[[Lcom/acme/Order;", "com.acme.Order[][]");
+        check("[I", "int[]");
+        check("[[[Z", "boolean[][][]");
+        // Android
+        check("java.lang.String[]", "java.lang.String[]");
+        check("int[]", "int[]");
+        // hidden classes: JDK 8, JDK 15 to 17, and as the JVM's tools show them
+        check(
+            "com/acme/A$$Lambda$1/1072591677",
+            "com.acme.A$$Lambda$1/1072591677",
+        );
+        check("com/acme/A$$Lambda$1+0x0000", "com.acme.A$$Lambda$1/0x0000");
+        check(
+            "[Lcom/acme/A$$Lambda$1+0x0000;",
+            "com.acme.A$$Lambda$1/0x0000[]",
+        );
+        // not a name at all
+        check("", "");
+        check("[", "[");
+        check("[X", "[X");
+        check("[Lcom/acme", "[Lcom/acme");
+        check("[L", "[L");
+        check("[L;", "[L;");
+        check("[é", "[é");
+        check("/a//b/", ".a..b.");
+    }
+
+    #[test]
+    fn modified_utf8() {
+        let check = |bytes: &[u8], expected: &str| {
+            assert_eq!(decode_modified_utf8(bytes), expected);
+        };
+        check(b"", "");
+        check("Größe".as_bytes(), "Größe");
+        check(b"a\xc0\x80b", "a\0b");
+        // U+1F600 as two surrogates of three bytes
+        check(b"x\xed\xa0\xbd\xed\xb8\x80", "x\u{1f600}");
+        check(b"\xed\xa0\xbd", "\u{fffd}");
+        check(b"a\xffb\xe2\x82", "a\u{fffd}b\u{fffd}\u{fffd}");
+        // plain UTF-8 of four bytes, which some writers use
+        check("😀".as_bytes(), "😀");
+    }
 }

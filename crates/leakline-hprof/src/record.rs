@@ -528,3 +528,37 @@ fn starts_heap_records(bytes: &[u8], size: IdentifierSize) -> bool {
             i > 0 && matches!(record, Err(HprofError::TruncatedHeapRecord { .. })) || record.is_ok()
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_above_4_gib_are_recognised_by_their_lower_half() {
+        const FOUR_GIB: u64 = 1 << 32;
+        assert!(wraps(FOUR_GIB, 0));
+        assert!(wraps(FOUR_GIB + 17, 17));
+        assert!(wraps(3 * FOUR_GIB + 17, 17));
+        assert!(!wraps(FOUR_GIB + 17, 16));
+        assert!(!wraps(17, 17));
+        assert!(!wraps(0, 0));
+        assert!(!wraps(FOUR_GIB - 1, u32::MAX));
+    }
+
+    #[test]
+    fn only_a_convincing_sequence_starts_records() {
+        let utf8 = |length: u8| [1, 0, 0, 0, 0, 0, 0, 0, length];
+        let check = |bytes: &[u8], expected: bool| assert_eq!(starts_records(bytes), expected);
+        check(&[], true);
+        check(&utf8(0), true);
+        check(&[utf8(0), utf8(0)].concat(), true);
+        check(&utf8(1), false);
+        check(&[&utf8(0)[..], &[1]].concat(), false);
+        check(&[&utf8(0)[..], b"JAVA PROFILE 1.0.2"].concat(), true);
+        check(&[0x0c, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], true);
+        check(&[0x21, 0, 0, 0, 0, 0, 0, 0, 0], false);
+        // eight suffice
+        check(&[&[utf8(0); 8].concat()[..], &[0x21]].concat(), true);
+        check(&[&[utf8(0); 7].concat()[..], &[0x21; 9]].concat(), false);
+    }
+}

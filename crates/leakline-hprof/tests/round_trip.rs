@@ -1,6 +1,12 @@
 //! Whatever the writer writes, the reader reads back: every kind of record, both sizes of
 //! identifiers, all versions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail like tests"
+)]
+
 use leakline_hprof::{
     AllocationTotals, ClassDefinition, ConstantPoolEntry, FieldDescriptor, GcRoot, GcRootKind,
     HeapRecord, HeapRecordWriter, Hprof, HprofWriter, IdentifierSize, Ids, Line, PrimitiveType,
