@@ -1,0 +1,284 @@
+//! What to change, by the kind of place where objects pile up.
+
+use leakline_correlate::Attribution;
+use leakline_heap::{Pattern, Suspect};
+
+use crate::phrase;
+use crate::prose::Prose;
+use crate::report::Fix;
+
+/// Collections that hold whatever they are given: no limit, no expiry, no weak references.
+const PLAIN_COLLECTIONS: [&str; 17] = [
+    "java.util.HashMap",
+    "java.util.LinkedHashMap",
+    "java.util.TreeMap",
+    "java.util.Hashtable",
+    "java.util.IdentityHashMap",
+    "java.util.concurrent.ConcurrentHashMap",
+    "java.util.concurrent.ConcurrentSkipListMap",
+    "java.util.HashSet",
+    "java.util.LinkedHashSet",
+    "java.util.TreeSet",
+    "java.util.ArrayList",
+    "java.util.LinkedList",
+    "java.util.ArrayDeque",
+    "java.util.Vector",
+    "java.util.concurrent.CopyOnWriteArrayList",
+    "java.util.concurrent.ConcurrentLinkedQueue",
+    "java.util.concurrent.ConcurrentLinkedDeque",
+];
+
+/// Why the place does not stop growing.
+pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) -> Prose {
+    let place = suspect.path.last().map(|step| step.class.as_str());
+    let mut text = match (suspect.pattern, place) {
+        (Pattern::Finalizer, _) => Prose::from(
+            "Objects with a finalizer stay until the one finalizer thread has run it; it does not keep up.",
+        ),
+        (Pattern::ThreadStack, _) => Prose::from(
+            "A local variable holds as long as its method runs, and this method does not return.",
+        ),
+        (Pattern::ThreadLocal, _) => Prose::from(
+            "The thread belongs to a pool and lives as long as the process, and so does the value of its thread local.",
+        ),
+        (Pattern::ClassLoader, _) => Prose::from(
+            "A class loader stays, with all its classes and their static fields, while anything refers to one object of it.",
+        ),
+        (_, Some(class)) if PLAIN_COLLECTIONS.contains(&class) => Prose::new()
+            .text("It is a plain ")
+            .code(class)
+            .text(": it has no limit, no expiry and no weak references of its own."),
+        (Pattern::Listeners, _) => Prose::from(
+            "What registers a listener must also remove it; here more are added than removed.",
+        ),
+        _ => Prose::from("Nothing in the dump bounds it."),
+    };
+    if let Some(operation) = operation {
+        let per_call = operation.kept_objects_per_call;
+        let whole = per_call.round().max(1.0);
+        if operation.interval.0 <= whole && whole <= operation.interval.1 {
+            text = text.text(format!(
+                " As many objects stayed as calls would leave that each keep {whole:.0}: nothing was removed in that time."
+            ));
+        }
+    }
+    text
+}
+
+/// What to change.
+pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
+    let holder = phrase::holder(&suspect.holder);
+    let element = phrase::short_class(&suspect.accumulates.class);
+    let names = Names::of(suspect);
+    let (text, mut steps, code) = match suspect.pattern {
+        Pattern::Map => (
+            Prose::new()
+                .text("Bound ")
+                .code(&holder)
+                .text(": give it a maximum size, and an expiry if entries go stale."),
+            vec![
+                Prose::from(
+                    "Choose the size from the heap that it may take: entries × bytes per entry, from the table of growth above.",
+                ),
+                Prose::from(
+                    "If every entry has an end of life (an order that is closed, a session that ends), remove it there; the bound is then only a safety net.",
+                ),
+            ],
+            Some(format!(
+                "// com.github.ben-manes.caffeine:caffeine\nprivate static final Cache<{k}, {v}> {f} =\n    Caffeine.newBuilder()\n        .maximumSize(10_000)\n        .expireAfterAccess(Duration.ofMinutes(10))\n        .build();\n\n// without a library: evicts the least recently used\nprivate static final Map<{k}, {v}> {f} =\n    Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75f, true) {{\n      @Override protected boolean removeEldestEntry(Map.Entry<{k}, {v}> eldest) {{\n        return size() > 10_000;\n      }}\n    }});",
+                k = "String",
+                v = names.element,
+                f = names.field
+            )),
+        ),
+        Pattern::Collection => (
+            Prose::new()
+                .text("Remove from ")
+                .code(&holder)
+                .text(" what is no longer needed, or keep only the latest."),
+            vec![
+                Prose::from(
+                    "Find where elements are added, and add the matching removal, in a finally block where the work can fail.",
+                ),
+                Prose::from("If it is a history, bound it to the latest entries."),
+            ],
+            Some(format!(
+                "private static final Deque<{v}> {f} = new ArrayDeque<>();\n\nstatic synchronized void remember({v} item) {{\n  {f}.addLast(item);\n  if ({f}.size() > 1_000) {{\n    {f}.removeFirst();\n  }}\n}}",
+                v = names.element,
+                f = names.field
+            )),
+        ),
+        Pattern::Queue => (
+            Prose::new()
+                .text("Bound ")
+                .code(&holder)
+                .text(" and decide what happens when it is full: wait, or refuse."),
+            vec![
+                Prose::from(
+                    "Look at the consumer first: is it alive, is it blocked, is it slower than the producers?",
+                ),
+                Prose::from(
+                    "A bounded queue turns the leak into back-pressure that callers can see.",
+                ),
+            ],
+            Some(format!(
+                "private final BlockingQueue<{v}> {f} = new ArrayBlockingQueue<>(10_000);\n\nif (!{f}.offer(item, 100, TimeUnit.MILLISECONDS)) {{\n  throw new RejectedExecutionException(\"{f} is full\");\n}}",
+                v = names.element,
+                f = names.field
+            )),
+        ),
+        Pattern::Listeners => (
+            Prose::new()
+                .text("Unregister the listeners of ")
+                .code(&holder)
+                .text(" when their owner ends."),
+            vec![
+                Prose::from(
+                    "Let registration return a handle that removes the listener, and close it with the owner.",
+                ),
+                Prose::from("Where owners have no clear end, hold listeners weakly."),
+            ],
+            Some(format!(
+                "AutoCloseable register({v} listener) {{\n  {f}.add(listener);\n  return () -> {f}.remove(listener);\n}}",
+                v = names.element,
+                f = names.field
+            )),
+        ),
+        Pattern::ThreadLocal => (
+            Prose::new()
+                .text("Remove the thread local ")
+                .code(&holder)
+                .text(" at the end of each task."),
+            vec![Prose::from(
+                "Pool threads live on after the task: whatever sets the value removes it, in a finally block. Setting it to null still keeps the entry.",
+            )],
+            Some(format!(
+                "try {{\n  {f}.set(value);\n  handle(request);\n}} finally {{\n  {f}.remove();\n}}",
+                f = names.field
+            )),
+        ),
+        Pattern::ThreadStack => (
+            match &suspect.holder.frame {
+                Some(frame) => Prose::new()
+                    .text("Let ")
+                    .code(frame)
+                    .text(" let go of what it has handled."),
+                None => Prose::new()
+                    .text("Let the method on the stack of ")
+                    .code(&holder)
+                    .text(" let go of what it has handled."),
+            },
+            vec![
+                Prose::from(
+                    "In a loop that never ends, nothing that grows may be declared outside the loop without a bound.",
+                ),
+                Prose::from("If the local is a queue that others fill, bound it."),
+            ],
+            None,
+        ),
+        Pattern::ClassLoader => (
+            Prose::new()
+                .text("Cut the reference from ")
+                .code(&holder)
+                .text(" to classes of the unloaded application."),
+            vec![
+                Prose::from(
+                    "Undo at undeploy what was done at deploy: deregister drivers, MBeans, shutdown hooks and listeners; stop the threads and timers that the application started; remove its thread locals.",
+                ),
+                Prose::from(
+                    "The path above names the one reference that keeps the loaders; the others go with it.",
+                ),
+            ],
+            None,
+        ),
+        Pattern::Finalizer => (
+            Prose::new()
+                .text("Replace finalize() of ")
+                .code(&element)
+                .text(" by close() and a Cleaner."),
+            vec![
+                Prose::from(
+                    "Look at the finalizer thread in the thread list: if it is blocked, every object with a finalizer waits behind it.",
+                ),
+                Prose::from(
+                    "Close with try-with-resources where objects are used; a Cleaner catches the rest.",
+                ),
+            ],
+            Some(format!(
+                "private static final Cleaner CLEANER = Cleaner.create();\n\nfinal class {v} implements AutoCloseable {{\n  private final Cleaner.Cleanable cleanable = CLEANER.register(this, new Release(handle));\n  @Override public void close() {{\n    cleanable.clean();\n  }}\n}}",
+                v = names.element
+            )),
+        ),
+        Pattern::Array | Pattern::LinkedObjects | Pattern::Object => (
+            Prose::new()
+                .text("Let ")
+                .code(&holder)
+                .text(" let go of ")
+                .code(&element)
+                .text(" that are no longer needed."),
+            vec![Prose::from(
+                "Find where the reference is set, and clear or replace it when the work is done.",
+            )],
+            None,
+        ),
+    };
+    if let Some(operation) = operation {
+        let text = Prose::new()
+            .text("Start reading at ")
+            .code(operation)
+            .text(": its calls add the objects.");
+        steps.insert(0, text);
+    }
+    Fix {
+        text,
+        steps,
+        code,
+        until_then: Prose::from(
+            "Until the fix is out, roll back to a version without the growth, or restart the process before the forecast time; more heap only delays it.",
+        ),
+    }
+}
+
+/// Names for the code sketch that are Java identifiers, whatever the dump calls them.
+struct Names {
+    field: String,
+    element: String,
+}
+
+impl Names {
+    fn of(suspect: &Suspect) -> Self {
+        let field = suspect.holder.field.as_deref().unwrap_or("");
+        let class = phrase::short_class(&suspect.accumulates.class);
+        let class = class.rsplit('$').next().unwrap_or("");
+        Names {
+            field: identifier(field).unwrap_or("items").to_owned(),
+            element: identifier(class).unwrap_or("Object").to_owned(),
+        }
+    }
+}
+
+fn identifier(name: &str) -> Option<&str> {
+    let mut characters = name.chars();
+    let valid = characters
+        .next()
+        .is_some_and(|c| c.is_alphabetic() || c == '_')
+        && characters.all(|c| c.is_alphanumeric() || c == '_');
+    valid.then_some(name)
+}
+
+/// The pattern as JSON spells it.
+pub(crate) const fn pattern_name(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::Map => "map",
+        Pattern::Collection => "collection",
+        Pattern::Queue => "queue",
+        Pattern::Listeners => "listeners",
+        Pattern::ThreadLocal => "thread_local",
+        Pattern::ThreadStack => "thread_stack",
+        Pattern::ClassLoader => "class_loader",
+        Pattern::Finalizer => "finalizer",
+        Pattern::Array => "array",
+        Pattern::LinkedObjects => "linked_objects",
+        Pattern::Object => "object",
+    }
+}

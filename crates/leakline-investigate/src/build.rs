@@ -1,0 +1,683 @@
+//! From the case file to the report: what is said, in which words, and what proves it.
+
+use leakline_correlate::Attribution;
+use leakline_detect::{Assessment, Evidence, Verdict};
+use leakline_heap::Suspect;
+use leakline_model::{ByteSize, SignedByteSize, TimeRange, Timestamp, duration_text, grouped};
+
+use crate::advice;
+use crate::case::{CaseFile, LogEntry, StepKind, Surroundings, everything, gained};
+use crate::phrase;
+use crate::plot::PlotView;
+use crate::prose::{Prose, sentence};
+use crate::report::{
+    DumpReference, EvidenceItem, Forecast, InvestigationReport, Outcome, RootCause, TimelineEntry,
+    TraceEvidence,
+};
+
+/// Below this share of the odds an operation is not named as the one.
+const NAMED_FROM: f64 = 0.4;
+
+/// The report on what `case` holds.
+pub fn build(case: &CaseFile, surroundings: &Surroundings) -> InvestigationReport {
+    let builder = Builder::new(case, surroundings);
+    InvestigationReport {
+        outcome: builder.outcome,
+        process: case.process.clone(),
+        written_at: surroundings.now,
+        watched: builder.watched(),
+        headline: builder.headline(),
+        summary: builder.summary(),
+        timeline: builder.timeline(),
+        root_cause: builder.root_cause(),
+        trace_evidence: builder.trace_evidence(),
+        fix: builder
+            .suspect
+            .map(|suspect| advice::fix(suspect, builder.operation().map(|a| a.operation.as_str()))),
+        forecast: builder.forecast(),
+        evidence: builder.evidence(),
+        not_known: builder.not_known(),
+        plot: builder.plot(),
+    }
+}
+
+struct Builder<'a> {
+    case: &'a CaseFile,
+    surroundings: &'a Surroundings,
+    outcome: Outcome,
+    /// The assessment that the report is about.
+    assessment: Option<&'a Assessment>,
+    suspect: Option<&'a Suspect>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(case: &'a CaseFile, surroundings: &'a Surroundings) -> Self {
+        let suspect = case.heap.as_ref().and_then(|heap| heap.prime_suspect());
+        let growing = case
+            .assessments
+            .iter()
+            .rfind(|a| a.verdict >= Verdict::Suspected);
+        // once the dumps were compared, a verdict that has changed since does not undo them; a
+        // process that ended leaves no verdict of its own
+        let assessment = match case.latest() {
+            Some(latest) if latest.verdict == Verdict::Healthy && suspect.is_none() => Some(latest),
+            latest => growing.or(latest),
+        };
+        let grew = suspect.and_then(gained).is_some_and(|g| g.objects > 0);
+        let outcome = match assessment.map(|a| a.verdict) {
+            Some(Verdict::Leaking | Verdict::Suspected) if grew => Outcome::LeakConfirmed,
+            Some(Verdict::Leaking) => Outcome::LeakLikely,
+            Some(Verdict::Suspected) => Outcome::Suspected,
+            Some(Verdict::Healthy) => Outcome::NoLeak,
+            Some(Verdict::InsufficientData) | None => Outcome::InsufficientData,
+        };
+        Builder {
+            case,
+            surroundings,
+            outcome,
+            assessment,
+            suspect,
+        }
+    }
+
+    /// Whether the report is about growth at all.
+    fn grows(&self) -> bool {
+        !matches!(self.outcome, Outcome::NoLeak | Outcome::InsufficientData)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.surroundings.now
+    }
+
+    fn watched(&self) -> TimeRange {
+        let plot = &self.surroundings.plot;
+        let start = plot
+            .used
+            .first()
+            .map_or(self.case.first_seen, |(at, _)| *at);
+        let end = plot
+            .used
+            .last()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(self.case.latest().map(|a| a.at))
+            .max()
+            .unwrap_or(start);
+        TimeRange::new(start.min(self.case.first_seen), end.max(start))
+    }
+
+    /// The operation that keeps the objects, if one stands out or ties for it.
+    fn operation(&self) -> Option<&'a Attribution> {
+        let first = self.case.traces.as_ref()?.attributions.first()?;
+        (first.confidence >= NAMED_FROM).then_some(first)
+    }
+
+    fn service(&self) -> String {
+        let process = &self.case.process;
+        match process.version.as_str() {
+            "" => process.service.clone(),
+            version => format!("{} {version}", process.service),
+        }
+    }
+
+    fn headline(&self) -> String {
+        let service = self.service();
+        let holder = self.suspect.map(|s| phrase::holder(&s.holder));
+        match (self.outcome, holder) {
+            (Outcome::LeakConfirmed, Some(holder)) => format!("{service} leaks through {holder}"),
+            (Outcome::LeakLikely, Some(holder)) => {
+                format!("{service} leaks, probably through {holder}")
+            }
+            (Outcome::LeakConfirmed | Outcome::LeakLikely, None) => {
+                format!("{service} leaks memory")
+            }
+            (Outcome::Suspected, _) => format!("{service} may be leaking"),
+            (Outcome::NoLeak, _) => format!("{service}: no leak"),
+            (Outcome::InsufficientData, _) => format!("{service}: too little data to judge"),
+        }
+    }
+
+    fn summary(&self) -> Prose {
+        let Some(assessment) = self.assessment else {
+            return Prose::new()
+                .text("Nothing is known about the memory of ")
+                .code(self.service())
+                .text(": it sent no runtime metrics.");
+        };
+        match self.outcome {
+            Outcome::NoLeak => self.healthy_summary(assessment),
+            Outcome::InsufficientData => self.unjudged_summary(assessment),
+            _ => {
+                let mut summary = self.growth_sentence(assessment);
+                if let Some(suspect) = self.suspect {
+                    summary = summary.then(self.suspect_sentence(suspect));
+                }
+                if let Some(operation) = self.operation() {
+                    summary = summary.then(operation_sentence(operation));
+                }
+                if self.suspect.is_none() {
+                    summary = summary.text(" No dump shows what holds the memory.");
+                }
+                summary
+            }
+        }
+    }
+
+    fn healthy_summary(&self, assessment: &Assessment) -> Prose {
+        let watched = duration_text(self.watched().duration());
+        let mut summary = Prose::new().code(self.service()).text(format!(
+            " does not leak. Its heap was watched for {watched}"
+        ));
+        if let Some(reason) = assessment.evidence.iter().find(|e| !e.supports) {
+            summary = summary.text(format!(": {}", reason.text));
+        }
+        summary = summary.text(".");
+        match self.case.dumps.len() {
+            0 => summary.text(" No dump was taken."),
+            1 => {
+                summary.text(" One dump was taken before the growth stopped; it was not analysed.")
+            }
+            n => summary.text(format!(" {n} dumps were taken.")),
+        }
+    }
+
+    fn unjudged_summary(&self, assessment: &Assessment) -> Prose {
+        let mut summary = Prose::new()
+            .code(self.service())
+            .text(" cannot be judged yet");
+        if let Some(reason) = assessment.evidence.first() {
+            summary = summary.text(format!(": {}", reason.text));
+        }
+        summary.text(".")
+    }
+
+    fn growth_sentence(&self, assessment: &Assessment) -> Prose {
+        let verb = if self.outcome == Outcome::Suspected {
+            " may be leaking: what stays in its heap after collections"
+        } else {
+            " leaks: what stays in its heap after collections"
+        };
+        let mut text = Prose::new().code(self.service()).text(verb);
+        text = text
+            .text(" has grown by ")
+            .strong(phrase::rate(assessment.growth_bytes_per_hour));
+        if let Some(onset) = assessment.onset {
+            text = text.text(format!(
+                " since {} UTC",
+                phrase::clock_on(onset, self.now())
+            ));
+            if let Some(relation) = self.relation_to_deploy(onset) {
+                text = text.text(format!(", {relation}"));
+            }
+        }
+        if let (Some(eta), Some(limit)) = (&assessment.eta, assessment.limit_bytes) {
+            text = text
+                .text(format!("; it reaches the limit of {} at ", ByteSize(limit)))
+                .strong(phrase::eta(eta, self.now()));
+        } else if assessment.limit_bytes.is_none() {
+            text = text.text("; the process sends no limit, so the time left is not known");
+        }
+        text.text(".")
+    }
+
+    /// `38 s after 1.5.0 started`, when the onset follows a start of this version.
+    fn relation_to_deploy(&self, onset: Timestamp) -> Option<String> {
+        let version = &self.case.process.version;
+        let started = self
+            .surroundings
+            .deploys
+            .iter()
+            .filter(|d| d.version == *version)
+            .map(|d| d.at)
+            .chain([self.case.first_seen])
+            .min()?;
+        let what = match version.as_str() {
+            "" => "the process",
+            version => version,
+        };
+        if started <= onset {
+            let after = duration_text(onset.duration_since(started));
+            Some(format!("{after} after {what} started"))
+        } else {
+            Some(format!("from the start of {what} on"))
+        }
+    }
+
+    fn suspect_sentence(&self, suspect: &Suspect) -> Prose {
+        let accumulated = &suspect.accumulates;
+        let mut text = Prose::new()
+            .text(" ")
+            .code(phrase::holder(&suspect.holder))
+            .text(format!(" holds {} ", grouped(accumulated.objects)))
+            .code(phrase::short_class(&accumulated.class))
+            .text(format!(
+                " ({}, {} of the heap)",
+                ByteSize(suspect.retained_bytes),
+                phrase::percent(suspect.share)
+            ));
+        if let Some(growth) = gained(suspect) {
+            text = text.text(format!(", {} more than ", grouped(growth.objects)));
+            text = match self.dump_distance() {
+                Some(distance) => text.text(format!("{distance} before")),
+                None => text.text("in the dump before"),
+            };
+        }
+        text.text(".")
+    }
+
+    fn dump_distance(&self) -> Option<String> {
+        let [first, .., last] = self.case.dumps.as_slice() else {
+            return None;
+        };
+        let distance = last.time.likely.duration_since(first.time.likely);
+        (!distance.is_zero()).then(|| duration_text(distance))
+    }
+
+    fn timeline(&self) -> Vec<TimelineEntry> {
+        let mut entries = self.starts();
+        let plot = &self.surroundings.plot;
+        if let Some(at) = plot.warm_up_end {
+            let text = Prose::from("Warm-up over; from here on growth counts.");
+            entries.push(entry(at, StepKind::WarmUp, text));
+        }
+        let onset = self
+            .assessment
+            .and_then(|a| a.onset)
+            .filter(|_| self.grows());
+        if let Some(normal) = self.normal_growth(onset) {
+            entries.push(normal);
+        }
+        if let (Some(at), Some(assessment)) = (onset, self.assessment) {
+            let text = Prose::new()
+                .text("Abnormal growth begins: ")
+                .strong(phrase::rate(assessment.growth_bytes_per_hour))
+                .text(" stays after collections.")
+                .cite(&self.metric_numbers(|e| e.kind == "floor_trend"));
+            entries.push(entry(at, StepKind::Onset, text));
+        }
+        entries.extend(self.verdicts());
+        entries.extend(self.collector());
+        entries.extend(self.case.log.iter().map(log_entry));
+        if self.grows()
+            && let Some(assessment) = self.assessment
+            && let (Some(eta), Some(limit)) = (assessment.eta, assessment.limit_bytes)
+        {
+            let text = Prose::new().text(format!(
+                "Forecast: the limit of {} is reached (80 % between {} and {}).",
+                ByteSize(limit),
+                phrase::clock_on(eta.p10, self.now()),
+                phrase::clock_on(eta.p90, self.now()),
+            ));
+            entries.push(entry(eta.p50, StepKind::Forecast, text));
+        }
+        entries.sort_by_key(|entry| entry.at);
+        entries
+    }
+
+    /// Starts of other versions, and of this process.
+    fn starts(&self) -> Vec<TimelineEntry> {
+        let process = &self.case.process;
+        let own = |instance: &str, version: &str| {
+            instance == process.instance && version == process.version
+        };
+        let mut entries: Vec<TimelineEntry> = self
+            .surroundings
+            .deploys
+            .iter()
+            .filter(|deploy| !own(&deploy.instance, &deploy.version))
+            .map(|deploy| {
+                let text = started(&process.service, &deploy.version, &deploy.instance);
+                entry(deploy.at, StepKind::Deploy, text)
+            })
+            .collect();
+        let other_version = self
+            .surroundings
+            .deploys
+            .iter()
+            .any(|d| d.version != process.version && d.at < self.case.first_seen);
+        let (kind, text) = if other_version {
+            let text = Prose::new().text("Deploy: ").then(started(
+                &process.service,
+                &process.version,
+                &process.instance,
+            ));
+            (StepKind::Deploy, text)
+        } else {
+            let text = started(&process.service, &process.version, &process.instance);
+            (StepKind::Start, text)
+        };
+        entries.push(entry(self.case.first_seen, kind, text));
+        entries
+    }
+
+    /// What the floor did between warm-up and onset, or all the time where there is no onset.
+    fn normal_growth(&self, onset: Option<Timestamp>) -> Option<TimelineEntry> {
+        let plot = &self.surroundings.plot;
+        let start = plot.warm_up_end.unwrap_or(self.case.first_seen);
+        let end = onset.unwrap_or(self.watched().end);
+        let inside = TimeRange::new(start, end);
+        let floor: Vec<f64> = plot
+            .floor
+            .iter()
+            .filter(|(at, _)| inside.contains(*at))
+            .map(|(_, bytes)| *bytes)
+            .collect();
+        // two points are a line, not a level
+        if floor.len() < 3 {
+            return None;
+        }
+        let low = floor.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = floor.iter().copied().fold(0.0, f64::max);
+        let text = format!(
+            "Normal: for {} the floor stays between {} and {}.",
+            duration_text(inside.duration()),
+            ByteSize(low as u64),
+            ByteSize(high as u64),
+        );
+        Some(entry(start, StepKind::Normal, text.into()))
+    }
+
+    /// The moments at which the verdict changed.
+    fn verdicts(&self) -> Vec<TimelineEntry> {
+        let mut before = None;
+        let mut entries = Vec::new();
+        for assessment in &self.case.assessments {
+            if before == Some(assessment.verdict) {
+                continue;
+            }
+            before = Some(assessment.verdict);
+            let confidence = phrase::percent(assessment.confidence);
+            let text = match assessment.verdict {
+                Verdict::Leaking => format!("Verdict: leaking, {confidence} sure."),
+                Verdict::Suspected => format!("Verdict: a leak is suspected, {confidence} sure."),
+                Verdict::Healthy => format!("Verdict: healthy, {confidence} sure."),
+                Verdict::InsufficientData => "Verdict: not enough data yet.".to_owned(),
+            };
+            entries.push(entry(assessment.at, StepKind::Verdict, text.into()));
+        }
+        entries
+    }
+
+    /// What the garbage collector says about it.
+    fn collector(&self) -> Vec<TimelineEntry> {
+        let Some(assessment) = self.assessment.filter(|_| self.grows()) else {
+            return Vec::new();
+        };
+        assessment
+            .evidence
+            .iter()
+            .filter(|e| e.kind.starts_with("gc_") && e.supports)
+            .map(|e| {
+                let numbers = self.metric_numbers(|other| std::ptr::eq(other, e));
+                let text = Prose::new()
+                    .text(format!("Garbage collector: {}", sentence(&e.text)))
+                    .cite(&numbers);
+                entry(assessment.at, StepKind::Collector, text)
+            })
+            .collect()
+    }
+
+    fn root_cause(&self) -> Option<RootCause> {
+        let suspect = self.suspect?;
+        let report = &self.case.heap.as_ref()?.report;
+        let mut counter_evidence: Vec<Prose> = suspect
+            .counter_evidence
+            .iter()
+            .map(|text| Prose::from(sentence(text)))
+            .collect();
+        if let Some(assessment) = self.assessment {
+            let against = assessment.evidence.iter().filter(|e| !e.supports);
+            counter_evidence.extend(against.map(|e| {
+                let numbers = self.metric_numbers(|other| std::ptr::eq(other, e));
+                Prose::from(sentence(&e.text)).cite(&numbers)
+            }));
+        }
+        Some(RootCause {
+            sentence: suspect.sentence.clone(),
+            holder: suspect.holder.clone(),
+            accumulates: suspect.accumulates.clone(),
+            pattern: suspect.pattern,
+            retained_bytes: suspect.retained_bytes,
+            share: suspect.share,
+            growth: suspect.growth.clone(),
+            why_unbounded: advice::why_unbounded(suspect, self.operation()),
+            counter_evidence,
+            path: suspect.path.clone(),
+            confidence: suspect.confidence,
+            others: report
+                .suspects
+                .iter()
+                .filter(|other| !std::ptr::eq(*other, suspect))
+                .map(|other| other.sentence.clone())
+                .collect(),
+        })
+    }
+
+    fn trace_evidence(&self) -> TraceEvidence {
+        let text = match (&self.case.traces, self.operation()) {
+            (Some(traces), Some(first)) => {
+                let mut text = Prose::new()
+                    .text(format!("{}, ", capital(&phrase::window(traces.window))))
+                    .text(format!("{} ", grouped(traces.growth.objects)))
+                    .code(phrase::short_class(&traces.growth.class))
+                    .text(" were gained.")
+                    .then(operation_sentence(first));
+                for doubt in &first.doubts {
+                    text = text.text(format!(" {}", sentence(doubt)));
+                }
+                text.cite(&self.trace_number())
+            }
+            (Some(_), None) => {
+                Prose::from("No operation explains the growth well enough to name it.")
+            }
+            (None, _) if self.grows() => Prose::from("Traces were not compared."),
+            (None, _) => Prose::from("Not needed: there is nothing to explain."),
+        };
+        TraceEvidence {
+            text,
+            correlation: self.case.traces.clone(),
+        }
+    }
+
+    fn forecast(&self) -> Forecast {
+        let assessment = self.assessment.filter(|_| self.grows());
+        let eta = assessment.and_then(|a| a.eta);
+        let limit = self.assessment.and_then(|a| a.limit_bytes);
+        let growth = assessment.map_or(0.0, |a| a.growth_bytes_per_hour);
+        let text = match (assessment, eta, limit) {
+            (None, _, _) => Prose::from("No growth to project."),
+            (Some(a), Some(eta), Some(limit)) => Prose::new()
+                .text(format!("At {} the heap reaches its limit of {} at ", phrase::rate(growth), ByteSize(limit)))
+                .strong(phrase::eta(&eta, self.now()))
+                .text(format!(
+                    ", {} after the last data. Before that, collections take ever more of the time.",
+                    duration_text(eta.p50.duration_since(a.at))
+                )),
+            (Some(_), None, Some(limit)) => Prose::from(format!(
+                "The limit is {}; when it is reached cannot be said yet.",
+                ByteSize(limit)
+            )),
+            (Some(_), _, None) => {
+                Prose::from("The process sends no limit of its heap, so the time left is not known.")
+            }
+        };
+        Forecast {
+            text,
+            eta,
+            growth_bytes_per_hour: growth,
+            limit_bytes: limit,
+        }
+    }
+
+    fn metric_evidence(&self) -> &'a [Evidence] {
+        self.assessment.map_or(&[], |a| &a.evidence)
+    }
+
+    /// Numbers of the metric evidence that `wanted` selects: they come first, from 1.
+    fn metric_numbers(&self, wanted: impl Fn(&Evidence) -> bool) -> Vec<usize> {
+        let evidence = self.metric_evidence().iter().enumerate();
+        evidence
+            .filter(|(_, e)| wanted(e))
+            .map(|(i, _)| i + 1)
+            .collect()
+    }
+
+    fn heap_number(&self) -> Vec<usize> {
+        self.suspect
+            .map(|_| self.metric_evidence().len() + 1)
+            .into_iter()
+            .collect()
+    }
+
+    fn trace_number(&self) -> Vec<usize> {
+        let before = self.metric_evidence().len() + self.heap_number().len();
+        self.operation().map(|_| before + 1).into_iter().collect()
+    }
+
+    /// Metrics, then the heap, then traces: the order that the numbers rely on.
+    fn evidence(&self) -> Vec<EvidenceItem> {
+        let metrics = self.metric_evidence().iter().map(|e| EvidenceItem {
+            claim: Prose::from(sentence(&e.text)),
+            query: (!e.query.is_empty()).then(|| e.query.clone()),
+            window: Some(self.watched()),
+            ..EvidenceItem::default()
+        });
+        let heap = self.suspect.map(|suspect| EvidenceItem {
+            claim: Prose::from(sentence(&suspect.sentence)),
+            dumps: self
+                .case
+                .dumps
+                .iter()
+                .map(|dump| DumpReference {
+                    name: dump.name.clone(),
+                    sha256: dump.sha256.clone(),
+                })
+                .collect(),
+            ..EvidenceItem::default()
+        });
+        let traces = self.operation().map(|operation| EvidenceItem {
+            claim: Prose::new()
+                .code(&operation.operation)
+                .text(format!(": {}.", operation.reasons.join("; "))),
+            window: self.case.traces.as_ref().map(|t| t.window),
+            traces: operation.sample_traces.clone(),
+            ..EvidenceItem::default()
+        });
+        metrics.chain(heap).chain(traces).collect()
+    }
+
+    fn not_known(&self) -> Vec<Prose> {
+        let mut unknown: Vec<Prose> = self
+            .case
+            .shortcomings
+            .iter()
+            .map(|text| Prose::from(sentence(text)))
+            .collect();
+        if let Some(heap) = &self.case.heap {
+            let dump = &heap.report.dump;
+            unknown.extend(dump.problems.iter().map(|p| Prose::from(sentence(p))));
+            if self.suspect.is_none() {
+                unknown.push("The dump shows no place that stands out.".into());
+            }
+        }
+        if let Some(suspect) = self.suspect
+            && suspect.growth.is_none()
+        {
+            let held = everything(suspect).objects;
+            unknown.push(Prose::from(format!(
+                "With one dump, growth of the suspect is not measured: all {} objects count as gained since the start of the process.",
+                grouped(held)
+            )));
+        }
+        if let Some(traces) = &self.case.traces {
+            unknown.extend(traces.notes.iter().map(|n| Prose::from(sentence(n))));
+        }
+        unknown
+    }
+
+    fn plot(&self) -> PlotView {
+        let assessment = self.assessment;
+        let grows = self.grows();
+        PlotView {
+            plot: self.surroundings.plot.clone(),
+            limit_bytes: assessment.and_then(|a| a.limit_bytes),
+            eta: assessment.and_then(|a| a.eta).filter(|_| grows),
+            onset: assessment.and_then(|a| a.onset).filter(|_| grows),
+            deploys: self
+                .surroundings
+                .deploys
+                .iter()
+                .map(|d| {
+                    (
+                        d.at,
+                        if d.version.is_empty() {
+                            "start".to_owned()
+                        } else {
+                            d.version.clone()
+                        },
+                    )
+                })
+                .collect(),
+            captures: self
+                .case
+                .dumps
+                .iter()
+                .map(|d| (d.time.likely, format!("{} dump", d.purpose.as_str())))
+                .collect(),
+        }
+    }
+}
+
+fn entry(at: Timestamp, kind: StepKind, text: Prose) -> TimelineEntry {
+    TimelineEntry { at, kind, text }
+}
+
+fn log_entry(entry: &LogEntry) -> TimelineEntry {
+    TimelineEntry {
+        at: entry.at,
+        kind: entry.kind,
+        text: sentence(&entry.text).into(),
+    }
+}
+
+fn started(service: &str, version: &str, instance: &str) -> Prose {
+    let name = format!("{service} {version}");
+    let mut text = Prose::new().code(name.trim_end()).text(" starts");
+    if !instance.is_empty() {
+        text = text
+            .text(" (instance ")
+            .code(short_instance(instance))
+            .text(")");
+    }
+    text.text(".")
+}
+
+/// The start of an instance id: enough to tell a handful apart.
+fn short_instance(instance: &str) -> String {
+    if instance.chars().count() <= 24 {
+        return instance.to_owned();
+    }
+    instance.chars().take(8).chain(['…']).collect()
+}
+
+fn operation_sentence(operation: &Attribution) -> Prose {
+    let (low, high) = operation.interval;
+    let mut text = Prose::new()
+        .text(" Each call of ")
+        .code(&operation.operation);
+    if let Some(outer) = &operation.runs_inside {
+        text = text.text(" (inside ").code(outer).text(")");
+    }
+    text.text(" keeps ")
+        .strong(phrase::number(operation.kept_objects_per_call))
+        .text(format!(
+            " of them ({} to {}), {}.",
+            phrase::number(low),
+            phrase::number(high),
+            SignedByteSize(operation.kept_bytes_per_call as i64),
+        ))
+}
+
+fn capital(text: &str) -> String {
+    format!("From {text}")
+}

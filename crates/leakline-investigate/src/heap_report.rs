@@ -1,0 +1,453 @@
+//! What `leakline analyze` found in one dump, or in several of one process, in every form.
+
+use leakline_heap::{GrowthRow, HeapReport, Suspect, ThreadRow};
+use leakline_model::{ByteSize, SignedByteSize, grouped};
+use serde::Serialize;
+
+use crate::advice;
+use crate::document::{self, Block, Document, Figure, Table, Tone};
+use crate::json::{
+    AccumulatedJson, HolderJson, StepJson, SuspectGrowthJson, pretty, rounded, time,
+};
+use crate::layout::path_text;
+use crate::phrase;
+use crate::prose::{Prose, sentence};
+
+/// Rows of each table that people are shown; JSON has all.
+const ROWS: usize = 20;
+/// Frames of a stack that people are shown.
+const FRAMES: usize = 12;
+
+/// For a terminal, 100 columns wide.
+pub fn render_text(report: &HeapReport, growth: &[GrowthRow]) -> String {
+    document::text(&layout(report, growth))
+}
+
+/// As Markdown.
+pub fn render_markdown(report: &HeapReport, growth: &[GrowthRow]) -> String {
+    document::markdown(&layout(report, growth))
+}
+
+/// As one self-contained HTML file.
+pub fn render_html(report: &HeapReport, growth: &[GrowthRow]) -> String {
+    document::html(&layout(report, growth))
+}
+
+fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
+    let mut blocks = Vec::new();
+    blocks.push(Block::Section("Suspects"));
+    if report.suspects.is_empty() {
+        let text = "None: no place holds an unusual share of the heap.";
+        blocks.push(Block::Paragraph(text.into()));
+    }
+    for (i, suspect) in report.suspects.iter().enumerate() {
+        suspect_blocks(&mut blocks, i + 1, suspect);
+    }
+    if !growth.is_empty() {
+        blocks.push(Block::Section("Growth"));
+        blocks.push(Block::Table(growth_table(growth)));
+    }
+    blocks.push(Block::Section("Totals"));
+    blocks.push(Block::Figures(totals(report)));
+    if !report.dump.problems.is_empty() {
+        blocks.push(Block::Subsection("Problems with the dump".to_owned()));
+        let problems = report.dump.problems.iter();
+        blocks.push(Block::Bullets(
+            problems.map(|p| sentence(p).into()).collect(),
+        ));
+    }
+    blocks.push(Block::Section("Classes by shallow size"));
+    blocks.push(Block::Table(histogram(report)));
+    blocks.push(Block::Section("Largest objects"));
+    blocks.push(Block::Table(dominators(report)));
+    if !report.threads.is_empty() {
+        blocks.push(Block::Section("Threads"));
+        blocks.push(Block::Table(threads(report)));
+        // the stack is of use where the thread holds something
+        let holding = |thread: &&ThreadRow| thread.retained_bytes * 20 > report.totals.bytes;
+        for thread in report.threads.iter().filter(holding).take(3) {
+            stack_blocks(&mut blocks, thread);
+        }
+    }
+    Document {
+        title: "Heap report".to_owned(),
+        badge: Some(badge(report)),
+        subtitle: subtitle(report),
+        blocks,
+    }
+}
+
+fn badge(report: &HeapReport) -> (Tone, String) {
+    let incomplete = if report.dump.complete {
+        ""
+    } else {
+        ", dump incomplete"
+    };
+    match report.suspects.len() {
+        0 => (Tone::Good, format!("no suspect{incomplete}")),
+        1 => (Tone::Bad, format!("1 suspect{incomplete}")),
+        n => (Tone::Bad, format!("{n} suspects{incomplete}")),
+    }
+}
+
+fn subtitle(report: &HeapReport) -> Prose {
+    let dump = &report.dump;
+    let mut text = format!("{} of {}", dump.format, dump.runtime);
+    if let Some(at) = dump.taken_at {
+        text += &format!(", taken {at}");
+    }
+    text += &format!(", {}-byte ids", dump.identifier_size);
+    text += &format!(
+        ", {} objects, {}",
+        grouped(report.totals.objects),
+        ByteSize(report.totals.bytes)
+    );
+    text.into()
+}
+
+fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
+    blocks.push(Block::Paragraph(
+        Prose::new()
+            .text(format!("{number}. "))
+            .strong(sentence(&suspect.sentence))
+            .text(format!(" {} sure.", phrase::percent(suspect.confidence))),
+    ));
+    if let Some(frame) = &suspect.holder.frame {
+        let thread = suspect.holder.thread.as_deref().unwrap_or("unknown");
+        let text = Prose::new()
+            .text("Held by a local variable of ")
+            .code(frame);
+        blocks.push(Block::Paragraph(
+            text.text(" in thread ").code(thread).text("."),
+        ));
+    }
+    if let Some(growth) = &suspect.growth {
+        let counts: Vec<String> = growth.objects.iter().map(|n| grouped(*n)).collect();
+        let mut text = format!("Over the dumps: {} objects", counts.join(" → "));
+        if let Some(per_minute) = growth.objects_per_minute {
+            text += &format!(", {}", phrase::count_rate(per_minute));
+        }
+        blocks.push(Block::Paragraph(sentence(&text).into()));
+    }
+    blocks.push(Block::Code {
+        language: "text",
+        text: path_text(&suspect.holder.root, &suspect.path),
+    });
+    let mut notes: Vec<Prose> = suspect
+        .counter_evidence
+        .iter()
+        .map(|text| Prose::from(format!("Against it: {}", sentence(text))))
+        .collect();
+    notes.push(Prose::from("Fix: ").then(advice::fix(suspect, None).text));
+    blocks.push(Block::Bullets(notes));
+}
+
+fn growth_table(growth: &[GrowthRow]) -> Table {
+    let mut table = Table::new(&["#objects", "#gained", "#bytes", "#gained", "class", "place"]);
+    for row in growth.iter().take(ROWS) {
+        let (first, last) = ends(&row.objects);
+        let (first_bytes, last_bytes) = ends(&row.bytes);
+        table.row([
+            grouped(last).into(),
+            signed(first, last).into(),
+            ByteSize(last_bytes).to_string().into(),
+            SignedByteSize(change(first_bytes, last_bytes))
+                .to_string()
+                .into(),
+            Prose::new().code(&row.class),
+            Prose::new().code(&row.path),
+        ]);
+    }
+    table
+}
+
+fn ends(values: &[u64]) -> (u64, u64) {
+    let first = values.first().copied().unwrap_or(0);
+    (first, values.last().copied().unwrap_or(first))
+}
+
+fn change(first: u64, last: u64) -> i64 {
+    let size = i64::try_from(last.abs_diff(first)).unwrap_or(i64::MAX);
+    if last < first { -size } else { size }
+}
+
+fn signed(first: u64, last: u64) -> String {
+    let sign = if last < first { '−' } else { '+' };
+    format!("{sign}{}", grouped(last.abs_diff(first)))
+}
+
+fn totals(report: &HeapReport) -> Vec<Figure> {
+    let totals = &report.totals;
+    let figure = |label, value: String, note: String| Figure { label, value, note };
+    let mut figures = vec![
+        figure(
+            "Reachable",
+            ByteSize(totals.bytes).to_string(),
+            format!("{} objects", grouped(totals.objects)),
+        ),
+        figure(
+            "Unreachable",
+            ByteSize(totals.unreachable_bytes).to_string(),
+            format!("{} objects", grouped(totals.unreachable_objects)),
+        ),
+        figure("Classes", grouped(totals.classes), String::new()),
+        figure(
+            "GC roots",
+            grouped(totals.gc_roots),
+            "distinct objects".to_owned(),
+        ),
+    ];
+    let only = [
+        ("Softly held only", totals.soft_only_bytes),
+        ("Weakly held only", totals.weak_only_bytes),
+    ];
+    for (label, bytes) in only.into_iter().filter(|(_, bytes)| *bytes > 0) {
+        figures.push(figure(
+            label,
+            ByteSize(bytes).to_string(),
+            "the collector may free it".to_owned(),
+        ));
+    }
+    figures
+}
+
+fn histogram(report: &HeapReport) -> Table {
+    let mut table = Table::new(&["#objects", "#shallow", "#retained", "class"]);
+    for row in report.histogram.iter().take(ROWS) {
+        table.row([
+            grouped(row.objects).into(),
+            ByteSize(row.shallow_bytes).to_string().into(),
+            ByteSize(row.retained_bytes).to_string().into(),
+            Prose::new().code(&row.class),
+        ]);
+    }
+    table
+}
+
+fn dominators(report: &HeapReport) -> Table {
+    let mut table = Table::new(&["#retained", "#share", "#shallow", "object", "class"]);
+    let all = report.totals.bytes.max(1) as f64;
+    for row in report.dominators.iter().take(ROWS) {
+        table.row([
+            ByteSize(row.retained_bytes).to_string().into(),
+            phrase::percent(row.retained_bytes as f64 / all).into(),
+            ByteSize(row.shallow_bytes).to_string().into(),
+            format!("{:#x}", row.object_id).into(),
+            Prose::new().code(&row.class),
+        ]);
+    }
+    table
+}
+
+fn threads(report: &HeapReport) -> Table {
+    let mut table = Table::new(&["#retained", "#frames", "thread", "innermost frame"]);
+    for thread in report.threads.iter().take(ROWS) {
+        let frame = match thread.frames.first() {
+            Some(frame) => Prose::new().code(frame),
+            None => Prose::new(),
+        };
+        table.row([
+            ByteSize(thread.retained_bytes).to_string().into(),
+            grouped(thread.frames.len() as u64).into(),
+            Prose::new().code(&thread.name),
+            frame,
+        ]);
+    }
+    table
+}
+
+fn stack_blocks(blocks: &mut Vec<Block>, thread: &ThreadRow) {
+    blocks.push(Block::Subsection(format!("Stack of {}", thread.name)));
+    let mut text = String::new();
+    for (i, frame) in thread.frames.iter().take(FRAMES).enumerate() {
+        text += &format!("at {frame}\n");
+        let here = thread
+            .locals
+            .iter()
+            .filter(|local| local.frame.is_some_and(|f| f as usize == i));
+        for local in here {
+            text += &format!(
+                "     local {} keeps {}\n",
+                local.class,
+                ByteSize(local.retained_bytes)
+            );
+        }
+    }
+    if thread.frames.len() > FRAMES {
+        text += &format!("… {} more\n", thread.frames.len() - FRAMES);
+    }
+    let language = "text";
+    blocks.push(Block::Code { language, text });
+}
+
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    schema: &'static str,
+    dump: DumpJson<'a>,
+    totals: TotalsJson,
+    suspects: Vec<SuspectJson<'a>>,
+    histogram: Vec<ClassJson<'a>>,
+    dominators: Vec<DominatorJson<'a>>,
+    threads: Vec<ThreadJson<'a>>,
+    growth: Vec<GrowthJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct DumpJson<'a> {
+    format: &'a str,
+    runtime: &'a str,
+    identifier_size: u8,
+    taken_at: Option<String>,
+    complete: bool,
+    problems: &'a [String],
+}
+
+#[derive(Serialize)]
+struct TotalsJson {
+    objects: u64,
+    bytes: u64,
+    classes: u64,
+    gc_roots: u64,
+    unreachable_objects: u64,
+    unreachable_bytes: u64,
+    soft_only_bytes: u64,
+    weak_only_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct SuspectJson<'a> {
+    sentence: &'a str,
+    retained_bytes: u64,
+    share: f64,
+    holder: HolderJson<'a>,
+    accumulates: AccumulatedJson<'a>,
+    path: Vec<StepJson<'a>>,
+    growth: Option<SuspectGrowthJson<'a>>,
+    confidence: f64,
+}
+
+#[derive(Serialize)]
+struct ClassJson<'a> {
+    class: &'a str,
+    objects: u64,
+    shallow_bytes: u64,
+    retained_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct DominatorJson<'a> {
+    object_id: String,
+    class: &'a str,
+    shallow_bytes: u64,
+    retained_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ThreadJson<'a> {
+    name: &'a str,
+    retained_bytes: u64,
+    frames: &'a [String],
+    locals: Vec<LocalJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LocalJson<'a> {
+    frame: Option<u32>,
+    class: &'a str,
+    retained_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct GrowthJson<'a> {
+    path: &'a str,
+    class: &'a str,
+    objects: &'a [u64],
+    bytes: &'a [u64],
+}
+
+/// As JSON, schema `leakline.heap-report/1`.
+pub fn render_json(report: &HeapReport, growth: &[GrowthRow]) -> String {
+    let (dump, totals) = (&report.dump, &report.totals);
+    pretty(&ReportJson {
+        schema: "leakline.heap-report/1",
+        dump: DumpJson {
+            format: dump.format,
+            runtime: dump.runtime,
+            identifier_size: dump.identifier_size,
+            taken_at: dump.taken_at.map(time),
+            complete: dump.complete,
+            problems: &dump.problems,
+        },
+        totals: TotalsJson {
+            objects: totals.objects,
+            bytes: totals.bytes,
+            classes: totals.classes,
+            gc_roots: totals.gc_roots,
+            unreachable_objects: totals.unreachable_objects,
+            unreachable_bytes: totals.unreachable_bytes,
+            soft_only_bytes: totals.soft_only_bytes,
+            weak_only_bytes: totals.weak_only_bytes,
+        },
+        suspects: report.suspects.iter().map(suspect_json).collect(),
+        histogram: report
+            .histogram
+            .iter()
+            .map(|row| ClassJson {
+                class: &row.class,
+                objects: row.objects,
+                shallow_bytes: row.shallow_bytes,
+                retained_bytes: row.retained_bytes,
+            })
+            .collect(),
+        dominators: report
+            .dominators
+            .iter()
+            .map(|row| DominatorJson {
+                object_id: format!("{:#x}", row.object_id),
+                class: &row.class,
+                shallow_bytes: row.shallow_bytes,
+                retained_bytes: row.retained_bytes,
+            })
+            .collect(),
+        threads: report.threads.iter().map(thread_json).collect(),
+        growth: growth
+            .iter()
+            .map(|row| GrowthJson {
+                path: &row.path,
+                class: &row.class,
+                objects: &row.objects,
+                bytes: &row.bytes,
+            })
+            .collect(),
+    })
+}
+
+fn suspect_json(suspect: &Suspect) -> SuspectJson<'_> {
+    SuspectJson {
+        sentence: &suspect.sentence,
+        retained_bytes: suspect.retained_bytes,
+        share: rounded(suspect.share),
+        holder: (&suspect.holder).into(),
+        accumulates: (&suspect.accumulates).into(),
+        path: suspect.path.iter().map(StepJson::from).collect(),
+        growth: suspect.growth.as_ref().map(SuspectGrowthJson::from),
+        confidence: rounded(suspect.confidence),
+    }
+}
+
+fn thread_json(thread: &ThreadRow) -> ThreadJson<'_> {
+    ThreadJson {
+        name: &thread.name,
+        retained_bytes: thread.retained_bytes,
+        frames: &thread.frames,
+        locals: thread
+            .locals
+            .iter()
+            .map(|local| LocalJson {
+                frame: local.frame,
+                class: &local.class,
+                retained_bytes: local.retained_bytes,
+            })
+            .collect(),
+    }
+}

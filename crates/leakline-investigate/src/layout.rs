@@ -1,0 +1,346 @@
+//! The order and form in which an investigation is laid out on the page.
+
+use leakline_correlate::{Attribution, Correlation};
+use leakline_heap::{PathStep, SuspectGrowth};
+use leakline_model::{ByteSize, SpanKind, Timestamp, grouped};
+
+use crate::case::StepKind;
+use crate::document::{Block, Document, EvidenceBlock, Figure, Moment, Table, Tone};
+use crate::phrase;
+use crate::plot;
+use crate::prose::Prose;
+use crate::report::{EvidenceItem, InvestigationReport, Outcome, RootCause, TimelineEntry};
+
+/// The investigation as a document.
+pub(crate) fn document(report: &InvestigationReport) -> Document {
+    let mut blocks = vec![
+        Block::Section("Summary"),
+        Block::Lead(report.summary.clone()),
+        Block::Figures(figures(report)),
+    ];
+    let svg = plot::svg(&report.plot);
+    if !svg.is_empty() {
+        let words = plot::words(&report.plot);
+        blocks.push(Block::Picture { svg, words });
+    }
+    blocks.push(Block::Section("Timeline"));
+    blocks.push(Block::Moments(moments(report)));
+    blocks.push(Block::Section("Root cause"));
+    root_cause(&mut blocks, report);
+    blocks.push(Block::Section("Trace evidence"));
+    blocks.push(Block::Paragraph(report.trace_evidence.text.clone()));
+    if let Some(correlation) = &report.trace_evidence.correlation {
+        trace_evidence(&mut blocks, correlation);
+    }
+    blocks.push(Block::Section("Fix"));
+    fix(&mut blocks, report);
+    blocks.push(Block::Section("Forecast"));
+    blocks.push(Block::Paragraph(report.forecast.text.clone()));
+    blocks.push(Block::Section("Evidence"));
+    evidence(&mut blocks, report);
+    Document {
+        title: report.headline.clone(),
+        badge: Some(badge(report.outcome)),
+        subtitle: subtitle(report),
+        blocks,
+    }
+}
+
+fn badge(outcome: Outcome) -> (Tone, String) {
+    let (tone, text) = match outcome {
+        Outcome::LeakConfirmed => (Tone::Bad, "leak confirmed"),
+        Outcome::LeakLikely => (Tone::Bad, "leak likely"),
+        Outcome::Suspected => (Tone::Warning, "leak suspected"),
+        Outcome::NoLeak => (Tone::Good, "no leak"),
+        Outcome::InsufficientData => (Tone::Neutral, "insufficient data"),
+    };
+    (tone, text.to_owned())
+}
+
+fn subtitle(report: &InvestigationReport) -> Prose {
+    let mut text = Prose::from(format!("Investigated {}", report.written_at.minute()));
+    if !report.process.instance.is_empty() {
+        text = text.text(" · instance ").code(&report.process.instance);
+    }
+    text
+}
+
+fn figures(report: &InvestigationReport) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut add = |label, value: String, note: String| figures.push(Figure { label, value, note });
+    if report.forecast.growth_bytes_per_hour > 0.0 {
+        let note = match report.plot.onset {
+            Some(onset) => format!("since {} UTC", phrase::clock_on(onset, report.written_at)),
+            None => String::new(),
+        };
+        add(
+            "Growth",
+            phrase::rate(report.forecast.growth_bytes_per_hour),
+            note,
+        );
+    }
+    if let (Some(eta), Some(limit)) = (&report.forecast.eta, report.forecast.limit_bytes) {
+        let note = format!("limit {}", ByteSize(limit));
+        let at = phrase::clock_on(eta.p50, report.written_at);
+        add(
+            "Out of memory at",
+            format!("{at} UTC").replace("UTC UTC", "UTC"),
+            note,
+        );
+    }
+    if let Some(cause) = &report.root_cause {
+        let note = format!(
+            "{}, {} of the heap",
+            ByteSize(cause.retained_bytes),
+            phrase::percent(cause.share)
+        );
+        add("Held by", phrase::holder(&cause.holder), note);
+    }
+    let correlation = report.trace_evidence.correlation.as_ref();
+    if let Some(first) = correlation.and_then(|c| c.attributions.first()) {
+        let note = format!(
+            "{} kept per call",
+            phrase::number(first.kept_objects_per_call)
+        );
+        add("Filled by", first.operation.clone(), note);
+    }
+    if !report.outcome.is_leak() && report.outcome != Outcome::Suspected {
+        let watched = leakline_model::duration_text(report.watched.duration());
+        add("Watched", watched, phrase::window(report.watched));
+        if let Some((_, floor)) = report.plot.plot.floor.last() {
+            let note = match report.forecast.limit_bytes {
+                Some(limit) => format!("limit {}", ByteSize(limit)),
+                None => String::new(),
+            };
+            add(
+                "Stays after collections",
+                ByteSize(*floor as u64).to_string(),
+                note,
+            );
+        }
+    }
+    figures
+}
+
+fn moments(report: &InvestigationReport) -> Vec<Moment> {
+    let times: Vec<Timestamp> = report.timeline.iter().map(|entry| entry.at).collect();
+    let one_day = phrase::one_day(&times);
+    let moment = |entry: &TimelineEntry| Moment {
+        at: if one_day {
+            entry.at.clock()
+        } else {
+            entry
+                .at
+                .to_string()
+                .replace('T', " ")
+                .chars()
+                .take(19)
+                .collect()
+        },
+        tone: match entry.kind {
+            StepKind::Onset | StepKind::Forecast => Tone::Bad,
+            StepKind::Verdict | StepKind::Collector | StepKind::Deploy => Tone::Warning,
+            StepKind::Normal | StepKind::Analysis | StepKind::Correlation => Tone::Good,
+            StepKind::Start | StepKind::WarmUp | StepKind::Capture | StepKind::End => Tone::Neutral,
+        },
+        text: entry.text.clone(),
+    };
+    report.timeline.iter().map(moment).collect()
+}
+
+fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
+    let Some(cause) = &report.root_cause else {
+        let text = match report.outcome {
+            Outcome::NoLeak => "None: nothing leaks.",
+            _ => "Not known: no dump shows what holds the memory.",
+        };
+        blocks.push(Block::Paragraph(text.into()));
+        return;
+    };
+    blocks.push(Block::Paragraph(
+        Prose::new()
+            .strong(crate::prose::sentence(&cause.sentence))
+            .text(" ")
+            .then(cause.why_unbounded.clone()),
+    ));
+    if let Some(growth) = &cause.growth {
+        blocks.push(Block::Table(growth_table(cause, growth)));
+    }
+    blocks.push(Block::Subsection("Path from the root".to_owned()));
+    blocks.push(Block::Code {
+        language: "text",
+        text: path_text(&cause.holder.root, &cause.path),
+    });
+    blocks.push(Block::Subsection("What speaks against it".to_owned()));
+    if cause.counter_evidence.is_empty() {
+        blocks.push(Block::Paragraph("Nothing found.".into()));
+    } else {
+        blocks.push(Block::Bullets(cause.counter_evidence.clone()));
+    }
+    if !cause.others.is_empty() {
+        blocks.push(Block::Subsection("Other suspects".to_owned()));
+        let others = cause
+            .others
+            .iter()
+            .map(|o| Prose::from(crate::prose::sentence(o)));
+        blocks.push(Block::Bullets(others.collect()));
+    }
+}
+
+fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
+    let mut table = Table::new(&["dump", "#objects", "#bytes kept", "#bytes each"]);
+    let dumps = growth.objects.iter().zip(&growth.bytes).enumerate();
+    for (i, (&objects, &bytes)) in dumps {
+        let each = bytes.checked_div(objects).unwrap_or(0);
+        table.row([
+            Prose::from(format!("{}", i + 1)),
+            grouped(objects).into(),
+            ByteSize(bytes).to_string().into(),
+            ByteSize(each).to_string().into(),
+        ]);
+    }
+    if let (Some(first), Some(last)) = (growth.objects.first(), growth.objects.last())
+        && let Some(per_minute) = growth.objects_per_minute
+    {
+        let gained = last.saturating_sub(*first);
+        table.row([
+            Prose::new()
+                .text("gained ")
+                .code(phrase::short_class(&cause.accumulates.class)),
+            grouped(gained).into(),
+            Prose::from(phrase::count_rate(per_minute)),
+            Prose::new(),
+        ]);
+    }
+    table
+}
+
+/// The path as an indented tree: one object a line, each with the field that leads on.
+pub(crate) fn path_text(root: &str, path: &[PathStep]) -> String {
+    let mut text = format!("{root}\n");
+    for (depth, step) in path.iter().enumerate() {
+        let field = match &step.field {
+            Some(field) => format!("  .{field}"),
+            None => String::new(),
+        };
+        let indent = "   ".repeat(depth.min(20));
+        text += &format!("{indent}└─ {} @ {:#x}{field}\n", step.class, step.object_id);
+    }
+    text
+}
+
+fn trace_evidence(blocks: &mut Vec<Block>, correlation: &Correlation) {
+    if !correlation.attributions.is_empty() {
+        let mut table = Table::new(&[
+            "operation",
+            "#calls",
+            "#kept per call",
+            "#95 % interval",
+            "#bytes per call",
+            "#sure",
+        ]);
+        for operation in &correlation.attributions {
+            let (low, high) = operation.interval;
+            table.row([
+                operation_cell(operation),
+                grouped(operation.calls).into(),
+                phrase::number(operation.kept_objects_per_call).into(),
+                format!("{} to {}", phrase::number(low), phrase::number(high)).into(),
+                ByteSize(operation.kept_bytes_per_call.max(0.0) as u64)
+                    .to_string()
+                    .into(),
+                phrase::percent(operation.confidence).into(),
+            ]);
+        }
+        blocks.push(Block::Table(table));
+    }
+    if let Some(first) = correlation.attributions.first() {
+        let reasons = first.reasons.iter().chain(&first.doubts);
+        let mut items: Vec<Prose> = reasons
+            .map(|r| Prose::from(crate::prose::sentence(r)))
+            .collect();
+        if !first.sample_traces.is_empty() {
+            let mut samples = Prose::from("Sample traces: ");
+            for (i, trace) in first.sample_traces.iter().enumerate() {
+                let separator = if i == 0 { "" } else { ", " };
+                samples = samples.text(separator).code(trace.to_string());
+            }
+            items.push(samples.text("."));
+        }
+        blocks.push(Block::Bullets(items));
+    }
+}
+
+fn operation_cell(operation: &Attribution) -> Prose {
+    let text = Prose::new().code(&operation.operation);
+    match (&operation.runs_inside, operation.kind) {
+        (Some(outer), _) => text.text(" inside ").code(outer),
+        (None, SpanKind::Server) => text.text(" (server)"),
+        (None, SpanKind::Consumer) => text.text(" (consumer)"),
+        (None, _) => text,
+    }
+}
+
+fn fix(blocks: &mut Vec<Block>, report: &InvestigationReport) {
+    let Some(fix) = &report.fix else {
+        let text = match report.outcome {
+            Outcome::NoLeak => "Nothing to fix.",
+            Outcome::InsufficientData => "Nothing can be advised yet.",
+            _ => {
+                "Without a root cause there is no fix to name. Take a dump with `leakline capture` and run `leakline analyze` on it."
+            }
+        };
+        blocks.push(Block::Paragraph(text.into()));
+        return;
+    };
+    blocks.push(Block::Paragraph(fix.text.clone()));
+    blocks.push(Block::Steps(fix.steps.clone()));
+    if let Some(code) = &fix.code {
+        blocks.push(Block::Code {
+            language: "java",
+            text: code.clone(),
+        });
+    }
+    blocks.push(Block::Paragraph(fix.until_then.clone()));
+}
+
+fn evidence(blocks: &mut Vec<Block>, report: &InvestigationReport) {
+    if report.evidence.is_empty() {
+        blocks.push(Block::Paragraph("None.".into()));
+    } else {
+        let items = report.evidence.iter().enumerate();
+        blocks.push(Block::Evidence(
+            items.map(|(i, item)| evidence_block(i + 1, item)).collect(),
+        ));
+    }
+    if !report.not_known.is_empty() {
+        blocks.push(Block::Subsection("What to know about it".to_owned()));
+        blocks.push(Block::Bullets(report.not_known.clone()));
+    }
+}
+
+fn evidence_block(number: usize, item: &EvidenceItem) -> EvidenceBlock {
+    let mut sources = Vec::new();
+    if let Some(query) = &item.query {
+        sources.push(("query", query.clone()));
+    }
+    if let Some(window) = item.window {
+        sources.push(("window", format!("{} to {}", window.start, window.end)));
+    }
+    for dump in &item.dumps {
+        let digest = match dump.sha256.as_str() {
+            "" => String::new(),
+            digest => format!(" (sha256 {digest})"),
+        };
+        sources.push(("dump", format!("{}{digest}", dump.name)));
+    }
+    if !item.traces.is_empty() {
+        let ids: Vec<String> = item.traces.iter().map(ToString::to_string).collect();
+        sources.push(("traces", ids.join(", ")));
+    }
+    EvidenceBlock {
+        number,
+        claim: item.claim.clone(),
+        sources,
+    }
+}

@@ -1,0 +1,427 @@
+//! The picture that people look at first: the heap over time as SVG.
+//!
+//! A pure function of its input; no script, no external asset. Colours follow the reader's light
+//! or dark mode. Every element is reachable in words through the drawing's title and description.
+
+mod axis;
+
+use leakline_detect::{Eta, Plot};
+use leakline_model::{ByteSize, TimeRange, Timestamp};
+
+use crate::document::escape;
+use crate::phrase;
+use axis::{byte_ticks, time_ticks};
+
+/// What to draw.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlotView {
+    /// Memory over time.
+    pub plot: Plot,
+    /// The limit that would be hit.
+    pub limit_bytes: Option<u64>,
+    /// When it would be hit.
+    pub eta: Option<Eta>,
+    /// When growth began.
+    pub onset: Option<Timestamp>,
+    /// Versions that started: when, and the name to show.
+    pub deploys: Vec<(Timestamp, String)>,
+    /// Dumps taken: when, and the name to show.
+    pub captures: Vec<(Timestamp, String)>,
+}
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 68.0;
+const RIGHT: f64 = 20.0;
+const PLOT_HEIGHT: f64 = 300.0;
+const LANE: f64 = 17.0;
+/// Average width of a character of the labels: 11 pixels of a sans-serif face.
+const CHARACTER: f64 = 6.1;
+
+const STYLE: &str = include_str!("plot/style.css");
+
+/// Draws the heap over time. Empty when there is nothing to draw.
+pub fn svg(view: &PlotView) -> String {
+    let Some(frame) = Frame::of(view) else {
+        return String::new();
+    };
+    let marks = marks(view);
+    let placed = place(&frame, &marks);
+    let lanes = placed.iter().map(|p| p.lane + 1).max().unwrap_or(0);
+    let frame = Frame {
+        top: 10.0 + lanes as f64 * LANE,
+        ..frame
+    };
+    let mut out = String::new();
+    let height = frame.bottom() + 62.0;
+    out += &format!(
+        "<svg class=\"leakline-plot\" viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" \
+         aria-labelledby=\"plot-title plot-words\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         <title id=\"plot-title\">Heap over time</title>\n<desc id=\"plot-words\">{}</desc>\n\
+         <style>{STYLE}</style>\n\
+         <clipPath id=\"plot-area\"><rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{PLOT_HEIGHT}\"/></clipPath>\n",
+        escape(&words(view)),
+        frame.top,
+        WIDTH - LEFT - RIGHT,
+    );
+    draw_axes(&mut out, &frame);
+    out += "<g clip-path=\"url(#plot-area)\">\n";
+    draw_warm_up(&mut out, &frame, view);
+    draw_forecast(&mut out, &frame, view);
+    out += &polyline("used", &frame, &view.plot.used);
+    out += &polyline("floor", &frame, &view.plot.floor);
+    if let Some(trend) = view.plot.trend {
+        out += &polyline("trend", &frame, &trend);
+    }
+    out += "</g>\n";
+    draw_limit(&mut out, &frame, view);
+    draw_marks(&mut out, &frame, &placed);
+    draw_legend(&mut out, &frame, view);
+    out += "</svg>\n";
+    out
+}
+
+/// What the drawing shows, in words.
+pub fn words(view: &PlotView) -> String {
+    let (Some((start, _)), Some((end, last))) = (view.plot.used.first(), view.plot.used.last())
+    else {
+        return "No samples of the heap.".to_owned();
+    };
+    let mut text = format!(
+        "Heap in use, {}; {} at the end.",
+        phrase::window(TimeRange::new(*start, *end)),
+        ByteSize(*last as u64)
+    );
+    if let (Some((_, first)), Some((_, last))) = (view.plot.floor.first(), view.plot.floor.last()) {
+        text += &format!(
+            " What stays after collections goes from {} to {}.",
+            ByteSize(*first as u64),
+            ByteSize(*last as u64)
+        );
+    }
+    if let Some(onset) = view.onset {
+        text += &format!(" Growth begins at {}.", onset.clock());
+    }
+    if let (Some(limit), Some(eta)) = (view.limit_bytes, &view.eta) {
+        text += &format!(
+            " The forecast reaches the limit of {} at {}.",
+            ByteSize(limit),
+            phrase::eta(eta, *end)
+        );
+    }
+    text
+}
+
+/// Where times and bytes lie on the page.
+struct Frame {
+    times: TimeRange,
+    max_bytes: f64,
+    top: f64,
+}
+
+impl Frame {
+    fn of(view: &PlotView) -> Option<Frame> {
+        let points = || view.plot.used.iter().chain(&view.plot.floor);
+        let start = points().map(|(at, _)| *at).min()?;
+        let end = points().map(|(at, _)| *at).max()?;
+        let seen = end.duration_since(start);
+        // the future may take half of the page, never more: the data is what is known
+        let forecast = view
+            .eta
+            .map(|eta| eta.p90 + eta.p90.duration_since(end) / 12);
+        let until = forecast.unwrap_or(end).clamp(end, end + seen);
+        let most = points()
+            .map(|(_, bytes)| *bytes)
+            .filter(|b| b.is_finite())
+            .fold(0.0, f64::max);
+        // a limit far above all data would press the data into the ground line
+        let limit = view
+            .limit_bytes
+            .map(|l| l as f64)
+            .filter(|l| *l < most * 8.0);
+        let max_bytes = (most * 1.06).max(limit.unwrap_or(0.0) * 1.04).max(1.0);
+        (start < until).then_some(Frame {
+            times: TimeRange::new(start, until),
+            max_bytes,
+            top: 0.0,
+        })
+    }
+
+    fn x(&self, time: Timestamp) -> f64 {
+        let share =
+            time.seconds_since(self.times.start) / self.times.end.seconds_since(self.times.start);
+        // far outside is as good as just outside, and keeps the numbers short
+        LEFT + share.clamp(-1.0, 2.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, bytes: f64) -> f64 {
+        self.top + (1.0 - (bytes / self.max_bytes).clamp(-1.0, 2.0)) * PLOT_HEIGHT
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top + PLOT_HEIGHT
+    }
+
+    fn shows(&self, time: Timestamp) -> bool {
+        self.times.contains(time)
+    }
+}
+
+/// A moment marked by a vertical line with a label on top.
+struct Mark {
+    at: Timestamp,
+    class: &'static str,
+    label: String,
+}
+
+fn marks(view: &PlotView) -> Vec<Mark> {
+    let named = |class: &'static str, (at, label): &(Timestamp, String)| Mark {
+        at: *at,
+        class,
+        label: label.chars().take(28).collect(),
+    };
+    let mut marks: Vec<Mark> = view.deploys.iter().map(|d| named("deploy", d)).collect();
+    marks.extend(view.captures.iter().map(|c| named("capture", c)));
+    marks.extend(view.onset.map(|at| Mark {
+        at,
+        class: "onset",
+        label: "growth begins".to_owned(),
+    }));
+    marks.sort_by_key(|mark| mark.at);
+    marks
+}
+
+/// A mark with the place of its label.
+struct Placed<'a> {
+    mark: &'a Mark,
+    x: f64,
+    lane: usize,
+    /// The label stands left of its line, because there is no room on the right.
+    left: bool,
+}
+
+/// Gives each label the first lane in which it touches no other.
+fn place<'a>(frame: &Frame, marks: &'a [Mark]) -> Vec<Placed<'a>> {
+    let mut lanes: Vec<Vec<(f64, f64)>> = Vec::new();
+    let mut placed = Vec::new();
+    for mark in marks.iter().filter(|mark| frame.shows(mark.at)) {
+        let x = frame.x(mark.at);
+        let width = mark.label.chars().count() as f64 * CHARACTER + 12.0;
+        let left = x + width > WIDTH - 4.0;
+        let span = if left { (x - width, x) } else { (x, x + width) };
+        let free = |lane: &Vec<(f64, f64)>| lane.iter().all(|l| span.1 <= l.0 || l.1 <= span.0);
+        let lane = lanes.iter().position(free).unwrap_or(lanes.len());
+        if lane == lanes.len() {
+            lanes.push(Vec::new());
+        }
+        if let Some(lane) = lanes.get_mut(lane) {
+            lane.push(span);
+        }
+        placed.push(Placed {
+            mark,
+            x,
+            lane,
+            left,
+        });
+    }
+    placed
+}
+
+fn draw_marks(out: &mut String, frame: &Frame, placed: &[Placed<'_>]) {
+    for Placed {
+        mark,
+        x,
+        lane,
+        left,
+    } in placed
+    {
+        // a line that starts at its own label crosses the labels of lanes below; lanes are few,
+        // and later lanes lie higher, so that only lines of higher labels pass lower lanes
+        let y = frame.top - 8.0 - *lane as f64 * LANE;
+        let (anchor, offset) = if *left { ("end", -5.0) } else { ("start", 5.0) };
+        *out += &format!(
+            "<g class=\"mark {}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>\n",
+            mark.class,
+            y - 8.0,
+            frame.bottom(),
+            x + offset,
+            y,
+            escape(&mark.label),
+        );
+    }
+}
+
+fn draw_axes(out: &mut String, frame: &Frame) {
+    for (bytes, label) in byte_ticks(frame.max_bytes) {
+        let y = frame.y(bytes);
+        *out += &format!(
+            "<g class=\"tick\"><line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text></g>\n",
+            WIDTH - RIGHT,
+            LEFT - 8.0,
+            y + 4.0,
+        );
+    }
+    let bottom = frame.bottom();
+    for (time, label) in time_ticks(frame.times) {
+        let x = frame.x(time);
+        *out += &format!(
+            "<g class=\"tick time\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom:.1}\" y2=\"{:.1}\"/>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text></g>\n",
+            bottom + 5.0,
+            bottom + 18.0,
+        );
+    }
+}
+
+fn draw_warm_up(out: &mut String, frame: &Frame, view: &PlotView) {
+    if let Some(end) = view.plot.warm_up_end {
+        let width = (frame.x(end) - LEFT).max(0.0);
+        *out += &format!(
+            "<rect class=\"warm-up\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{PLOT_HEIGHT}\"/>\n",
+            frame.top
+        );
+    }
+}
+
+/// The band from the end of the trend to the limit, between the early and the late forecast.
+fn draw_forecast(out: &mut String, frame: &Frame, view: &PlotView) {
+    let (Some(eta), Some(limit)) = (&view.eta, view.limit_bytes) else {
+        return;
+    };
+    let end_of_trend = view.plot.trend.map(|[_, end]| end);
+    let Some((from, bytes)) = end_of_trend.or(view.plot.floor.last().copied()) else {
+        return;
+    };
+    let slanted = |to: Timestamp| slant(frame, (from, bytes), (to, limit as f64));
+    let (x, y) = (frame.x(from), frame.y(bytes));
+    let [early, middle, late] = [eta.p10, eta.p50, eta.p90].map(slanted);
+    let corner = frame.y(limit as f64);
+    *out += &format!(
+        "<path class=\"band\" d=\"M{x:.1} {y:.1}L{:.1} {:.1}L{:.1} {corner:.1}L{:.1} {:.1}Z\"/>\n\
+         <path class=\"forecast\" d=\"M{x:.1} {y:.1}L{:.1} {:.1}\"/>\n",
+        early.0,
+        early.1,
+        late.0.max(early.0),
+        late.0,
+        late.1,
+        middle.0,
+        middle.1,
+    );
+}
+
+/// The end of the line from `from` to `to`, cut off at the right edge.
+fn slant(frame: &Frame, from: (Timestamp, f64), to: (Timestamp, f64)) -> (f64, f64) {
+    let length = to.0.seconds_since(from.0);
+    let room = frame.times.end.seconds_since(from.0);
+    let share = if length > room && length > 0.0 {
+        room / length
+    } else {
+        1.0
+    };
+    let bytes = from.1 + share * (to.1 - from.1);
+    (frame.x(to.0.min(frame.times.end)), frame.y(bytes))
+}
+
+fn draw_limit(out: &mut String, frame: &Frame, view: &PlotView) {
+    let Some(limit) = view.limit_bytes else {
+        return;
+    };
+    if limit as f64 > frame.max_bytes {
+        *out += &format!(
+            "<text class=\"limit\" x=\"{:.1}\" y=\"{:.1}\">limit {} ↑</text>\n",
+            LEFT + 8.0,
+            frame.top + 14.0,
+            ByteSize(limit)
+        );
+        return;
+    }
+    let y = frame.y(limit as f64);
+    *out += &format!(
+        "<line class=\"limit\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+         <text class=\"limit\" x=\"{:.1}\" y=\"{:.1}\">limit {}</text>\n",
+        WIDTH - RIGHT,
+        LEFT + 8.0,
+        y + 14.0,
+        ByteSize(limit)
+    );
+}
+
+fn draw_legend(out: &mut String, frame: &Frame, view: &PlotView) {
+    let plot = &view.plot;
+    let entries = [
+        ("used", "heap in use", !plot.used.is_empty()),
+        (
+            "floor",
+            "floor: stays after collections",
+            !plot.floor.is_empty(),
+        ),
+        ("trend", "trend", plot.trend.is_some()),
+        (
+            "band",
+            "forecast, 80 %",
+            view.eta.is_some() && view.limit_bytes.is_some(),
+        ),
+        ("warm-up", "warm-up", plot.warm_up_end.is_some()),
+    ];
+    let y = frame.bottom() + 46.0;
+    let mut x = LEFT;
+    for (class, label, _) in entries.iter().filter(|(_, _, shown)| *shown) {
+        let sign = match *class {
+            "band" | "warm-up" => format!(
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"22\" height=\"11\"/>",
+                y - 9.0
+            ),
+            _ => format!(
+                "<path class=\"{class}\" d=\"M{x:.1} {0:.1}H{1:.1}\"/>",
+                y - 4.0,
+                x + 22.0
+            ),
+        };
+        *out += &format!(
+            "<g class=\"legend\">{sign}<text x=\"{:.1}\" y=\"{y:.1}\">{label}</text></g>\n",
+            x + 28.0
+        );
+        x += 28.0 + label.chars().count() as f64 * CHARACTER + 22.0;
+    }
+}
+
+/// A line through the points, thinned to the lowest and the highest of each pixel column.
+fn polyline(class: &str, frame: &Frame, points: &[(Timestamp, f64)]) -> String {
+    let mut path = String::new();
+    let mut column: Option<i64> = None;
+    let mut extremes: Vec<(f64, f64)> = Vec::new();
+    let flush = |extremes: &mut Vec<(f64, f64)>, path: &mut String| {
+        let lowest = extremes.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+        let highest = extremes.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+        let mut kept: Vec<(f64, f64)> = [
+            extremes.first().copied(),
+            lowest,
+            highest,
+            extremes.last().copied(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        kept.sort_by(|a, b| a.0.total_cmp(&b.0));
+        kept.dedup();
+        for (x, y) in kept {
+            let command = if path.is_empty() { 'M' } else { 'L' };
+            *path += &format!("{command}{x:.1} {y:.1}");
+        }
+        extremes.clear();
+    };
+    for (time, bytes) in points.iter().filter(|(_, bytes)| bytes.is_finite()) {
+        let (x, y) = (frame.x(*time), frame.y(*bytes));
+        if column.is_some_and(|c| c != x as i64) {
+            flush(&mut extremes, &mut path);
+        }
+        column = Some(x as i64);
+        extremes.push((x, y));
+    }
+    flush(&mut extremes, &mut path);
+    if path.is_empty() {
+        return path;
+    }
+    format!("<path class=\"{class}\" d=\"{path}\"/>\n")
+}
