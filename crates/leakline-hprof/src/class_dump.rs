@@ -14,7 +14,7 @@ pub struct ClassDump<'a> {
     pub class_id: u64,
     /// Serial of the stack trace of its loading; 0 or 1 when none was recorded.
     pub trace_serial: u32,
-    /// The superclass; 0 for `java.lang.Object`, interfaces excepted (theirs is `Object`).
+    /// The superclass; 0 for `java.lang.Object`.
     pub super_id: u64,
     /// The class loader; 0 for the boot loader.
     pub loader_id: u64,

@@ -121,10 +121,10 @@ pub enum HprofError {
         /// Bytes that are left for it.
         available: u64,
     },
-    /// A heap segment's length was never filled in, or is the remainder of a length above 4 GiB;
-    /// the segment was extended to the end of the input.
+    /// A heap segment's length was never filled in, or is what remains of one above 4 GiB in a
+    /// file that is cut off; the segment was extended to the end of the input.
     #[error(
-        "heap segment at byte {offset} claims {length} bytes, a length that was never filled in or exceeds 4 GiB; it is read to the end of the file, {available} bytes"
+        "heap segment at byte {offset} claims {length} bytes, which its writer never completed; read to the end of the file, {available} bytes, roots and objects that were to follow are missing"
     )]
     ExtendedSegment {
         /// Where the segment's heap records start.

@@ -229,7 +229,7 @@ impl HeapBuilder {
             .map(|field| self.layout.value_bytes(field.value_type))
             .sum();
         let id = self.allocate(self.layout.object_header + bytes);
-        self.class_mut(class).has_instances = true;
+        self.close(class);
         let values = fields.iter().map(|field| zero(field.value_type)).collect();
         self.add(id, Content::Instance(class, values));
         InstanceBuilder { heap: self, id }
@@ -466,6 +466,16 @@ impl HeapBuilder {
         chain
             .flat_map(|id| self.class_ref(id).instance_fields.iter().copied())
             .collect()
+    }
+
+    /// From now on the class and those above it cannot get further fields.
+    fn close(&mut self, class: ClassId) {
+        let mut next = Some(class);
+        while let Some(id) = next {
+            let class = self.class_mut(id);
+            class.has_instances = true;
+            next = class.super_id;
+        }
     }
 
     fn allocate(&mut self, bytes: u64) -> ObjectId {

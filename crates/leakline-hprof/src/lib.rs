@@ -57,7 +57,8 @@
 //!
 //! - an unknown tag among the records is skipped by its length ([`RecordBody::Other`]);
 //! - a heap segment that claims more bytes than there are is clamped, and one whose length was
-//!   never filled in, or wrapped above 4 GiB, is extended ([`HeapSegment::problem`] says so);
+//!   never filled in, or wrapped above 4 GiB, is extended ([`HeapSegment::truncated`]; the error
+//!   follows it);
 //! - an unknown tag among heap records ends that segment, for their length is not written down.
 //!
 //! Every iterator ends after at most as many items as the input has bytes, and two.
@@ -66,6 +67,8 @@
 //!
 //! [`HprofWriter`] writes records, [`HeapRecordWriter`] the inside of a segment.
 //! [`heap_builder`] builds whole heaps from a few lines, for tests.
+
+#![deny(clippy::disallowed_methods)]
 
 mod class_dump;
 mod cursor;

@@ -425,7 +425,9 @@ fn allocation_totals(cursor: &mut Cursor<'_>) -> Option<AllocationTotals> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct HeapExtent {
     used: usize,
+    /// Its end is missing.
     truncated: bool,
+    /// What it claims cannot be, and it was read to the end of the input.
     extended: bool,
 }
 
@@ -460,10 +462,10 @@ fn heap_extent(tag: u8, length: u32, left: &[u8], size: IdentifierSize) -> HeapE
         truncated: false,
         extended: false,
     };
-    let extended = |truncated| HeapExtent {
+    let to_the_end = |truncated| HeapExtent {
         used: left.len(),
         truncated,
-        extended: true,
+        extended: truncated,
     };
     let claimed = usize::try_from(length).unwrap_or(usize::MAX);
     let Some(behind) = left.get(claimed..) else {
@@ -474,14 +476,15 @@ fn heap_extent(tag: u8, length: u32, left: &[u8], size: IdentifierSize) -> HeapE
         };
     };
     if tag == tag::HEAP_DUMP && wraps(left.len() as u64, length) {
-        return extended(false);
+        // as it should be, nothing is missing
+        return to_the_end(false);
     }
     if behind.is_empty() || starts_records(behind) {
         return exact(claimed);
     }
     let could_have_wrapped = tag == tag::HEAP_DUMP && left.len() as u64 > u64::from(u32::MAX);
     if could_have_wrapped || (length == 0 && starts_heap_records(behind, size)) {
-        return extended(true);
+        return to_the_end(true);
     }
     exact(claimed)
 }

@@ -469,7 +469,7 @@ fn segments_that_lie() {
         &bytes,
         expect![[r#"
             21 heap records
-            heap segment at byte 1009 claims 0 bytes, a length that was never filled in or exceeds 4 GiB; it is read to the end of the file, 1110 bytes
+            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1110 bytes, roots and objects that were to follow are missing
         "#]],
     );
     // never filled in, and the JVM died in the midst of it
@@ -479,7 +479,7 @@ fn segments_that_lie() {
         expect![[r#"
             20 heap records
             heap record INSTANCE_DUMP (0x21) after INSTANCE_DUMP (0x21) at byte 2078 goes beyond the end of its segment at byte 2089; it is skipped
-            heap segment at byte 1009 claims 0 bytes, a length that was never filled in or exceeds 4 GiB; it is read to the end of the file, 1080 bytes
+            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1080 bytes, roots and objects that were to follow are missing
         "#]],
     );
     // too much
@@ -522,6 +522,38 @@ fn segments_that_lie() {
         expect![[r#"
         2 heap records
     "#]],
+    );
+}
+
+/// A HEAP_DUMP above 4 GiB claims the lower 32 bits of its length. Only its first heap records
+/// are there; the zeros that follow are pages that nothing touches.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_heap_above_4_gib() {
+    let mut w = writer();
+    w.heap_dump(&two_instances()).unwrap();
+    let start = w.finish().unwrap();
+    let check_length = |length: u32, expected: Expect| {
+        let mut dump = memmap2::MmapMut::map_anon(40 + (1 << 32) + 1000).unwrap();
+        dump[..start.len()].copy_from_slice(&start);
+        dump[36..40].copy_from_slice(&length.to_be_bytes());
+        check(&dump, expected);
+    };
+    check_length(
+        1000,
+        expect![[r#"
+            2 heap records
+            unknown heap record 0x00 after INSTANCE_DUMP (0x21) at byte 90; the rest of its segment, 4294968246 bytes, is skipped
+        "#]],
+    );
+    // cut off: more than 4 GiB are left, but not as many as were written
+    check_length(
+        2000,
+        expect![[r#"
+            2 heap records
+            unknown heap record 0x00 after INSTANCE_DUMP (0x21) at byte 90; the rest of its segment, 4294968246 bytes, is skipped
+            heap segment at byte 40 claims 2000 bytes, which its writer never completed; read to the end of the file, 4294968296 bytes, roots and objects that were to follow are missing
+        "#]],
     );
 }
 
