@@ -64,13 +64,16 @@ pub struct Answer {
 
 const ANSWER_LIMIT: u64 = 16 << 20;
 
+/// How long a process that closed its sockets may take to be gone.
+pub(crate) const LAST_BREATH: Duration = Duration::from_secs(2);
+
 impl<'a> Jvm<'a> {
     /// Opens the attach socket of a JVM, which is given `timeout` for it.
     ///
-    /// Refused, before anything is sent, to a process that is not a HotSpot JVM, is stopped,
-    /// does not catch SIGQUIT, or was told not to serve attach requests.
+    /// Refused, before anything is sent, to what does not pass [`Jvm::check`] or does not catch
+    /// SIGQUIT.
     pub fn attach(process: &'a Process, timeout: Duration) -> Result<Self, CaptureError> {
-        check_is_attachable(process)?;
+        Self::check(process)?;
         let mut jvm = Jvm {
             process,
             temporary: TargetDirectory::open(process, Path::new("/tmp"))?,
@@ -86,6 +89,46 @@ impl<'a> Jvm<'a> {
         }
         tracing::debug!(pid = process.pid(), version = ?jvm.version, "attached to JVM");
         Ok(jvm)
+    }
+
+    /// Whether `process` is a JVM that can be attached to, as far as that can be known without
+    /// touching it.
+    pub fn check(process: &Process) -> Result<(), Refusal> {
+        let pid = process.pid();
+        let command = || process.command().to_owned();
+        if let Some(state) = process.hindrance() {
+            return Err(Refusal::NotRunning {
+                pid,
+                command: command(),
+                state,
+            });
+        }
+        match process.virtual_machine() {
+            Ok(Some(VirtualMachine::HotSpot)) => {}
+            Ok(Some(VirtualMachine::OpenJ9)) => {
+                return Err(Refusal::OpenJ9 {
+                    pid,
+                    command: command(),
+                });
+            }
+            Ok(None) => {
+                return Err(Refusal::NotJvm {
+                    pid,
+                    command: command(),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(not_permitted(process, "read the memory map"));
+            }
+            Err(_) => return Err(Refusal::NoSuchProcess { pid }),
+        }
+        if process.disables_attach() {
+            return Err(Refusal::AttachDisabled {
+                pid,
+                command: command(),
+            });
+        }
+        Ok(())
     }
 
     /// The form of requests that was agreed on.
@@ -134,8 +177,13 @@ impl<'a> Jvm<'a> {
         waited: Duration,
         error: &io::Error,
     ) -> CaptureError {
-        if let Err(died) = self.check_alive("waited for its answer") {
-            return died;
+        // a process that ends closes its sockets some time before it is gone
+        let timed_out = error.kind() == io::ErrorKind::TimedOut;
+        if !timed_out && self.process.ends_within(LAST_BREATH) {
+            return CaptureError::Died {
+                pid: self.process.pid(),
+                activity: "waited for its answer",
+            };
         }
         match error.kind() {
             io::ErrorKind::TimedOut => self.answer_timed_out(command, waited),
@@ -262,45 +310,6 @@ fn not_permitted(process: &Process, action: &'static str) -> Refusal {
     }
 }
 
-/// Everything that can be known without touching the process.
-fn check_is_attachable(process: &Process) -> Result<(), Refusal> {
-    let pid = process.pid();
-    let command = || process.command().to_owned();
-    if let Some(state) = process.hindrance() {
-        return Err(Refusal::NotRunning {
-            pid,
-            command: command(),
-            state,
-        });
-    }
-    match process.virtual_machine() {
-        Ok(Some(VirtualMachine::HotSpot)) => {}
-        Ok(Some(VirtualMachine::OpenJ9)) => {
-            return Err(Refusal::OpenJ9 {
-                pid,
-                command: command(),
-            });
-        }
-        Ok(None) => {
-            return Err(Refusal::NotJvm {
-                pid,
-                command: command(),
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(not_permitted(process, "read the memory map"));
-        }
-        Err(_) => return Err(Refusal::NoSuchProcess { pid }),
-    }
-    if process.disables_attach() {
-        return Err(Refusal::AttachDisabled {
-            pid,
-            command: command(),
-        });
-    }
-    Ok(())
-}
-
 /// The file that tells a JVM to take SIGQUIT as a request to open its socket; removed when
 /// dropped.
 struct Trigger<'a> {
@@ -390,6 +399,7 @@ fn converse(
     stream.set_read_timeout(Some(Duration::from_millis(200)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(request)?;
+    waiting();
     let mut answer = Vec::new();
     let mut limited = stream.take(ANSWER_LIMIT);
     let mut buffer = [0; 8192];

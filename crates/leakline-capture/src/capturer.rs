@@ -10,7 +10,7 @@ use leakline_model::{ByteSize, Timestamp, duration_text};
 use rustix::fs::{AtFlags, Mode, OFlags, fchown, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::attach::{Answer, Jvm};
+use crate::attach::{Answer, Jvm, LAST_BREATH};
 use crate::audit::{AuditLog, Event, Record, Turn};
 use crate::error::{CaptureError, Refusal};
 use crate::guards::{Guards, free_memory};
@@ -62,9 +62,15 @@ impl CaptureRequest {
         }
     }
 
-    /// Whose cooldown it heeds.
+    /// Whose cooldown it heeds: no later process with the same id.
     fn target(&self) -> String {
         self.service.clone().unwrap_or_else(|| self.process.key())
+    }
+
+    /// Whose cooldown it heeds, for people.
+    fn name(&self) -> String {
+        let process = || format!("process {}", self.process.pid());
+        self.service.clone().unwrap_or_else(process)
     }
 
     fn expected(&self) -> u64 {
@@ -171,14 +177,16 @@ impl Capturer {
         let expected = request.expected();
         self.check_cooldown(request)?;
         self.guards.check_size(expected)?;
-        progress(Progress::Attaching);
         let CaptureKind::HeapDump { live } = request.kind;
-        // nothing is written before it is certain that this is a JVM that can answer
-        let jvm = Jvm::attach(&request.process, self.guards.attach_timeout)?;
+        // nothing is written before it is certain that this is a JVM, and nothing is sent to it
+        // before there is room for the dump
+        Jvm::check(&request.process)?;
         let place = TargetDirectory::open(&request.process, &request.target_directory)?;
         let own = self.open_directory()?;
         let folder = place.private_folder()?;
         self.check_space(request, &place, &folder, &own)?;
+        progress(Progress::Attaching);
+        let jvm = Jvm::attach(&request.process, self.guards.attach_timeout)?;
         let started = Timestamp::from(SystemTime::now());
         let answer = self.dump(&jvm, &folder, live, expected, progress)?;
         let finished = Timestamp::from(SystemTime::now());
@@ -204,15 +212,14 @@ impl Capturer {
     }
 
     fn check_cooldown(&self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        let target = request.target();
-        let latest = self.audit.latest(&target);
+        let latest = self.audit.latest(&request.target());
         let latest = latest.map_err(|source| self.audit_error("read the audit log", source))?;
         let now = Timestamp::from(SystemTime::now());
         let ago = latest
             // a time in the future is that of a clock that was wrong
             .filter(|latest| *latest <= now)
             .map(|latest| now.duration_since(latest));
-        Ok(self.guards.check_cooldown(&target, ago)?)
+        Ok(self.guards.check_cooldown(&request.name(), ago)?)
     }
 
     /// Disk, and memory where the target's directory is kept there.
@@ -470,6 +477,13 @@ fn checked_dump(
     let said = || answer.text.trim().to_owned();
     // every JDK says this, and only when it got to the end; the code is 0 in any case
     if answer.code != 0 || !answer.text.contains("Heap dump file created") {
+        // a JDK that streams its answers sends the code first and may die before the rest
+        if process.ends_within(LAST_BREATH) {
+            return Err(CaptureError::Died {
+                pid,
+                activity: "waited for its answer",
+            });
+        }
         return Err(CaptureError::Rejected {
             pid,
             command: "dumpheap".to_owned(),

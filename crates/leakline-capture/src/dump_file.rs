@@ -111,6 +111,7 @@ impl DumpFile {
         } else {
             0
         };
+        let spool = || Spool::new(path, metadata.is_file(), options);
         let mut source = BufReader::with_capacity(BUFFER, file);
         let is_gzip = source
             .fill_buf()
@@ -118,7 +119,7 @@ impl DumpFile {
             .starts_with(&[0x1f, 0x8b]);
         if is_gzip {
             let mut source = MultiGzDecoder::new(Counted { source, bytes: 0 });
-            Spool::new(path, options)?.fill(
+            spool()?.fill(
                 &mut source,
                 |source| source.get_ref().bytes,
                 total,
@@ -133,7 +134,7 @@ impl DumpFile {
         } else {
             // a pipe cannot be mapped
             let mut source = Counted { source, bytes: 0 };
-            Spool::new(path, options)?.fill(&mut source, |source| source.bytes, total, progress)
+            spool()?.fill(&mut source, |source| source.bytes, total, progress)
         }
     }
 
@@ -159,15 +160,16 @@ struct Spool<'a> {
 }
 
 impl<'a> Spool<'a> {
-    fn new(path: &'a Path, options: &OpenOptions) -> Result<Self, DumpFileError> {
-        // the system's temporary directory is often kept in memory, the dump's own is not
+    fn new(path: &'a Path, is_on_disk: bool, options: &OpenOptions) -> Result<Self, DumpFileError> {
         let beside = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let candidates = match &options.temporary_directory {
             Some(directory) => vec![directory.clone()],
-            None => vec![beside.to_owned(), std::env::temp_dir()],
+            // the system's temporary directory is often kept in memory, the dump's own is not
+            None if is_on_disk => vec![beside.to_owned(), std::env::temp_dir()],
+            None => vec![std::env::temp_dir()],
         };
         let mut failure = None;
         for directory in candidates {
@@ -257,8 +259,8 @@ fn problem(error: &io::Error, inflated: u64, read: u64, total: u64) -> String {
     let inflated = grouped(inflated);
     if error.kind() == io::ErrorKind::UnexpectedEof {
         format!(
-            "the gzip file ends early, at byte {}; {inflated} bytes could be inflated, the rest \
-             of the dump is missing",
+            "the gzip file ends early, at byte {}; {inflated} bytes could be inflated, whatever \
+             follows is missing",
             grouped(read)
         )
     } else {
@@ -401,14 +403,14 @@ mod tests {
             &packed[..packed.len() / 2],
             &content,
             expect![
-                "the gzip file ends early, at byte 263,535; 349,974 bytes could be inflated, the rest of the dump is missing"
+                "the gzip file ends early, at byte 263,535; 349,974 bytes could be inflated, whatever follows is missing"
             ],
         );
         check(
             &packed[..packed.len() - 4],
             &content,
             expect![
-                "the gzip file ends early, at byte 527,067; 700,000 bytes could be inflated, the rest of the dump is missing"
+                "the gzip file ends early, at byte 527,067; 700,000 bytes could be inflated, whatever follows is missing"
             ],
         );
         check(
@@ -460,6 +462,19 @@ mod tests {
             .assert_eq(&missing.to_string());
         let directory = DumpFile::open("/tmp").unwrap_err();
         expect!["/tmp is a directory; name the dump file in it"].assert_eq(&directory.to_string());
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_its_end() {
+        let content = content(700_000);
+        for bytes in [content.clone(), gzip(&content)] {
+            let (reader, mut writer) = io::pipe().unwrap();
+            let writing = std::thread::spawn(move || writer.write_all(&bytes).unwrap());
+            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+            let dump = DumpFile::open(path).unwrap();
+            writing.join().unwrap();
+            assert_eq!(dump.as_slice(), content);
+        }
     }
 
     #[test]

@@ -133,6 +133,18 @@ pub enum Refusal {
         pid: u32,
     },
 
+    /// The system cannot hold on to a process.
+    #[error(
+        "cannot open process {pid}: {reason}; leakline needs Linux 5.3 or newer, and in a sandbox \
+         the system call pidfd_open"
+    )]
+    CannotOpen {
+        /// The process id that was asked for.
+        pid: u32,
+        /// What the system said.
+        reason: String,
+    },
+
     /// The process exists but does not run.
     #[error("process {pid} ({command}) is {state} and cannot answer; resume it first")]
     NotRunning {

@@ -20,7 +20,7 @@
 //! # Refusals and failures
 //!
 //! [`CaptureError::Refused`] says that a guard or a precondition held the capture back and that
-//! the target was not asked for anything; every other [`CaptureError`] is a capture that was
+//! the target was not asked for a dump; every other [`CaptureError`] is a capture that was
 //! begun and went wrong. Both leave no half file behind.
 //!
 //! Suggested reading order: [`process`], [`attach`], [`Guards`], [`Capturer`], [`DumpFile`].

@@ -1,7 +1,8 @@
 //! A running process: who it is, inside its container and out, and whether it is a JVM.
 //!
 //! Everything comes from procfs (`proc(5)`), read when the process is opened. A [`Process`]
-//! holds a pidfd, so that a signal can never reach a later process that got the same id.
+//! holds a pidfd (Linux 5.3), so that a signal can never reach a later process that got the
+//! same id.
 
 mod find;
 mod status;
@@ -10,8 +11,10 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 pub use find::{FindError, find};
@@ -47,7 +50,14 @@ impl Process {
             .and_then(Pid::from_raw)
             .ok_or_else(missing)?;
         // the pidfd comes first: what is read after it and before a last look at it is of it
-        let pidfd = pidfd_open(raw, PidfdFlags::empty()).map_err(|_| missing())?;
+        let pidfd = pidfd_open(raw, PidfdFlags::empty()).map_err(|error| match error {
+            // the last two: a thread that is no process, depending on the kernel
+            Errno::SRCH | Errno::INVAL | Errno::NOENT => missing(),
+            _ => Refusal::CannotOpen {
+                pid,
+                reason: io::Error::from(error).to_string(),
+            },
+        })?;
         let directory = directory(pid);
         let status = fs::read_to_string(directory.join("status")).map_err(|_| missing())?;
         let status = Status::parse(&status).ok_or_else(missing)?;
@@ -105,11 +115,17 @@ impl Process {
 
     /// Whether it has not ended since it was opened.
     pub fn is_running(&self) -> bool {
-        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
+        !self.ends_within(Duration::ZERO)
     }
 
-    /// What tells it from every other process since the host's boot: `pid 4711 started 99`.
+    /// Whether it has ended, or does so within `patience`.
+    pub(crate) fn ends_within(&self, patience: Duration) -> bool {
+        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let timeout = Timespec::try_from(patience).unwrap_or_default();
+        matches!(poll(&mut ended, Some(&timeout)), Ok(1..))
+    }
+
+    /// What tells it from every other process since the host's boot: `process 4711 started 99`.
     pub(crate) fn key(&self) -> String {
         format!("process {} started {}", self.pid, self.started)
     }
@@ -125,9 +141,9 @@ impl Process {
         directory(self.pid)
     }
 
-    /// `Some("stopped")` or `Some("a zombie")` when it cannot answer.
+    /// `Some("stopped")` or `Some("a zombie")` when it cannot answer now.
     pub(crate) fn hindrance(&self) -> Option<&'static str> {
-        match self.status.state {
+        match self.current_status()?.state {
             b'T' | b't' => Some("stopped"),
             b'Z' | b'X' => Some("a zombie"),
             _ => None,
@@ -157,10 +173,12 @@ impl Process {
     /// Whether it handles SIGQUIT now. It is asked anew, because a JVM that starts up has
     /// libjvm.so mapped before it has handlers.
     pub(crate) fn catches_quit(&self) -> bool {
-        fs::read_to_string(self.directory().join("status"))
-            .ok()
-            .and_then(|text| Status::parse(&text))
+        self.current_status()
             .is_some_and(|status| status.catches_quit)
+    }
+
+    fn current_status(&self) -> Option<Status> {
+        Status::parse(&fs::read_to_string(self.directory().join("status")).ok()?)
     }
 
     /// Sends SIGQUIT. Fatal to whatever does not catch it, and to a Go program that does.

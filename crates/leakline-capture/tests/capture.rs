@@ -1,0 +1,805 @@
+//! Captures from real processes: JVMs in many situations, and things that are no JVM.
+//!
+//! Needs `java` (JDK 17 or newer, for running a source file) in the PATH. The tests of other
+//! users and of namespaces need root; without it they say that they are skipped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers are held to what their tests are: a failure panics, a skipped test says so"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use leakline_capture::attach::{Jvm, Version};
+use leakline_capture::{
+    Capture, CaptureError, CaptureKind, CaptureRequest, Capturer, DumpFile, Guards, Process,
+    Progress, find,
+};
+use leakline_model::Resource;
+
+/// Keeps some megabytes of strings, says that it is there, and waits.
+const HOLDER: &str = r#"
+    public class Holder {
+        static final java.util.List<String> kept = new java.util.ArrayList<>();
+        public static void main(String[] arguments) throws Exception {
+            for (int i = 0; i < 50_000; i++) kept.add("kept by Holder " + i);
+            System.out.println("ready");
+            Thread.sleep(600_000);
+        }
+    }
+"#;
+
+const NOBODY: u32 = 65534;
+
+/// A process that these tests started, and its children; killed when dropped.
+struct Target {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// The JVM itself, which in a namespace is a child of `child`.
+    pid: u32,
+    _sources: Option<tempfile::TempDir>,
+}
+
+impl Target {
+    /// Starts a command and waits until it says `ready`.
+    fn start(command: &mut Command, sources: Option<tempfile::TempDir>) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let pid = child.id();
+        let mut target = Target {
+            child,
+            output,
+            pid,
+            _sources: sources,
+        };
+        target.wait_for("ready");
+        target
+    }
+
+    fn wait_for(&mut self, expected: &str) {
+        let mut line = String::new();
+        while line.trim() != expected {
+            line.clear();
+            let read = self.output.read_line(&mut line).unwrap();
+            assert!(read > 0, "the target ended before it said {expected:?}");
+        }
+    }
+
+    fn java(options: &[&str]) -> Self {
+        Self::java_under(&[], options)
+    }
+
+    /// `java` run by another command, such as `setpriv` with its arguments.
+    fn java_under(wrapper: &[&str], options: &[&str]) -> Self {
+        let java = java();
+        let sources = world_readable_directory();
+        let source = sources.path().join("Holder.java");
+        fs::write(&source, HOLDER).unwrap();
+        let words: Vec<&str> = wrapper
+            .iter()
+            .copied()
+            .chain([java.to_str().unwrap(), "-Xmx64m"])
+            .chain(options.iter().copied())
+            .chain([source.to_str().unwrap()])
+            .collect();
+        let (program, arguments) = words.split_first().unwrap();
+        Self::start(Command::new(program).args(arguments), Some(sources))
+    }
+
+    /// A JVM that is process 1 of its own pid namespace. `mount` is what to mount on its `/tmp`.
+    fn java_in_namespace(mount: &str) -> Option<Self> {
+        Self::java_in_namespaces(&[], &["--pid", "--mount"], mount)
+    }
+
+    /// The same with other kinds of namespaces, made by the user that `wrapper` becomes.
+    fn java_in_namespaces(wrapper: &[&str], kinds: &[&str], mount: &str) -> Option<Self> {
+        if !is_root("a JVM in its own namespaces") {
+            return None;
+        }
+        let script = format!("mount {mount} /tmp && exec \"$@\"");
+        let unshare = [
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ];
+        let wrapper: Vec<&str> = wrapper
+            .iter()
+            .chain(&["unshare"])
+            .chain(kinds)
+            .chain(&unshare)
+            .copied()
+            .collect();
+        let allowed = Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .arg("true")
+            .status()
+            .is_ok_and(|status| status.success());
+        if !allowed {
+            println!("skipped: {wrapper:?} is not permitted here");
+            return None;
+        }
+        let mut target = Self::java_under(&wrapper, &[]);
+        let children = format!("/proc/{0}/task/{0}/children", target.pid);
+        target.pid = fs::read_to_string(children)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        Some(target)
+    }
+
+    fn process(&self) -> Process {
+        Process::open(self.pid).unwrap()
+    }
+
+    fn request(&self) -> CaptureRequest {
+        CaptureRequest::heap_dump(self.process())
+    }
+
+    fn signal(&self, name: &str) {
+        signal(self.pid, name);
+    }
+
+    fn is_stopped(&self) -> bool {
+        fs::read_to_string(format!("/proc/{}/status", self.pid))
+            .unwrap()
+            .contains("State:\tT")
+    }
+
+    fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None)) && self.process().is_running()
+    }
+
+    /// What is left of ours in its `/tmp`. Private folders count only where it has a
+    /// `/tmp` of its own: in the host's, other tests are at work at the same time.
+    fn left_behind(&self) -> Vec<String> {
+        let inner_pid = self.process().inner_pid();
+        let trigger = format!(".attach_pid{inner_pid}");
+        let own_temporary = inner_pid != self.pid;
+        names(Path::new(&format!("/proc/{}/root/tmp", self.pid)))
+            .into_iter()
+            .filter(|name| *name == trigger || own_temporary && name.starts_with(".leakline-"))
+            .collect()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if self.pid != self.child.id() {
+            signal(self.pid, "KILL");
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // a JVM that is killed leaves its socket behind
+        let _ = fs::remove_file(format!("/tmp/.java_pid{}", self.pid));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn java() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("java"))
+        .find(|java| java.is_file())
+        .expect("no java in the PATH; install one: apt-get install openjdk-17-jdk-headless")
+}
+
+fn is_root(what: &str) -> bool {
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        println!("skipped: {what}: needs root");
+    }
+    root
+}
+
+fn world_readable_directory() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn guards() -> Guards {
+    Guards {
+        cooldown: Duration::ZERO,
+        disk_reserve: 0,
+        ..Guards::default()
+    }
+}
+
+/// A capturer into a directory of its own.
+struct Station {
+    directory: tempfile::TempDir,
+    capturer: Capturer,
+    /// Where targets that see the host's file system write.
+    spool: PathBuf,
+}
+
+impl Station {
+    fn new(guards: Guards) -> Self {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let capturer = Capturer::new(directory.path().join("dumps"), guards).unwrap();
+        let spool = directory.path().join("spool");
+        fs::create_dir(&spool).unwrap();
+        Station {
+            directory,
+            capturer,
+            spool,
+        }
+    }
+
+    fn request(&self, target: &Target) -> CaptureRequest {
+        CaptureRequest {
+            target_directory: self.spool.clone(),
+            ..target.request()
+        }
+    }
+
+    fn capture(&self, request: &CaptureRequest) -> Result<Capture, CaptureError> {
+        self.capturer.capture(request, &mut |_| {})
+    }
+
+    /// The capture must not come about, must say `expected`, and must leave nothing but a line
+    /// in the audit log.
+    fn check_none(&self, outcome: Result<Capture, CaptureError>, pid: u32, expected: Expect) {
+        let error = outcome.expect_err("no dump was to come of this");
+        let text = error
+            .to_string()
+            .replace(&pid.to_string(), "PID")
+            .replace(&self.directory.path().display().to_string(), "DIR");
+        expected.assert_eq(&text);
+        assert_eq!(names(self.capturer.directory()), ["audit.jsonl"]);
+        assert_eq!(names(&self.spool), [""; 0]);
+        let event = if error.is_refusal() {
+            "refused"
+        } else {
+            "failed"
+        };
+        let last = self.audit().pop().unwrap();
+        assert_eq!(last["event"], event);
+        assert_eq!(last["reason"], error.to_string());
+    }
+
+    fn audit(&self) -> Vec<serde_json::Value> {
+        fs::read_to_string(self.capturer.directory().join("audit.jsonl"))
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+fn check_dump(capture: &Capture) {
+    let metadata = fs::metadata(&capture.path).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_eq!(metadata.uid(), fs::metadata("/proc/self").unwrap().uid());
+    assert_eq!(metadata.len(), capture.bytes);
+    assert!(capture.started < capture.finished);
+    let dump = DumpFile::open(&capture.path).unwrap();
+    assert!(dump.as_slice().starts_with(b"JAVA PROFILE 1.0."));
+    let kept = b"kept by Holder 49999";
+    assert!(
+        dump.as_slice()
+            .windows(kept.len())
+            .any(|window| window == kept)
+    );
+}
+
+#[test]
+fn a_dump_is_taken_and_nothing_is_left_behind() {
+    let mut target = Target::java(&[]);
+    let station = Station::new(Guards {
+        cooldown: Duration::from_secs(3600),
+        ..guards()
+    });
+    let mut request = target.request();
+    request.service = Some("orders/eu west".to_owned());
+    request.purpose = "test".to_owned();
+    let mut steps = Vec::new();
+    let capture = station.capturer.capture(&request, &mut |step| {
+        steps.push(std::mem::discriminant(&step));
+    });
+    let capture = capture.unwrap();
+    check_dump(&capture);
+    let any = |step: Progress| steps.contains(&std::mem::discriminant(&step));
+    assert!(any(Progress::Attaching));
+    assert!(any(Progress::Dumping {
+        bytes: 0,
+        expected: 0
+    }));
+
+    let name = capture.path.file_name().unwrap().to_string_lossy();
+    assert!(
+        name.starts_with(&format!("orders-eu-west-{}-2", target.pid)),
+        "{name}"
+    );
+    assert_eq!(names(station.capturer.directory()), ["audit.jsonl", &name]);
+    let mode = fs::metadata(station.capturer.directory())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(target.left_behind(), [""; 0]);
+    assert!(target.is_alive());
+
+    let audit = station.audit();
+    assert_eq!(audit.len(), 1);
+    assert_eq!(audit[0]["event"], "captured");
+    assert_eq!(audit[0]["target"], "orders/eu west");
+    assert_eq!(audit[0]["bytes"], capture.bytes);
+    assert_eq!(audit[0]["purpose"], "test");
+
+    // another replica of the service, and a capturer that knows of the first only from the log
+    request.kind = CaptureKind::HeapDump { live: false };
+    let again = Capturer::new(station.capturer.directory(), Guards::default()).unwrap();
+    let error = again.capture(&request, &mut |_| {}).unwrap_err();
+    assert!(error.is_refusal());
+    let text = error.to_string();
+    assert!(text.starts_with("orders/eu west was dumped "), "{text}");
+    request.service = Some("billing".to_owned());
+    check_dump(&again.capture(&request, &mut |_| {}).unwrap());
+}
+
+#[test]
+fn the_process_is_found_by_its_telemetry() {
+    let target = Target::java(&["-Dotel.service.name=orders"]);
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let resource = Resource::new([
+        ("service.name", "orders".to_owned()),
+        ("process.pid", target.process().inner_pid().to_string()),
+        ("host.name", host.trim().to_owned()),
+    ]);
+    assert_eq!(find(&resource).unwrap().pid(), target.pid);
+}
+
+#[test]
+fn commands_have_answers() {
+    let target = Target::java(&[]);
+    let process = target.process();
+    let timeout = Duration::from_secs(20);
+    let jvm = Jvm::attach(&process, timeout).unwrap();
+    let ask = |command: &str, arguments: &[&str]| {
+        jvm.execute(command, arguments, timeout, &mut || {})
+            .unwrap()
+    };
+    let properties = ask("properties", &[]);
+    assert_eq!(properties.code, 0);
+    let specification = properties
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("java.specification.version="))
+        .unwrap();
+    let newest_with_one = 23;
+    let expected = if specification.parse::<u32>().unwrap() > newest_with_one {
+        Version::Two
+    } else {
+        Version::One
+    };
+    assert_eq!(jvm.version(), expected);
+    assert!(
+        ask("jcmd", &["GC.class_histogram"])
+            .text
+            .contains("java.lang.String")
+    );
+    let unknown = ask("no-such-command", &[]);
+    assert_ne!(unknown.code, 0);
+    assert!(unknown.text.contains("not recognized"), "{unknown:?}");
+}
+
+#[test]
+fn what_is_no_jvm_survives() {
+    for trap in ["", "trap 'exit 3' QUIT;"] {
+        let script = format!("{trap} echo ready; while :; do sleep 1; done");
+        let mut shell = Target::start(Command::new("sh").args(["-c", &script]), None);
+        let station = Station::new(guards());
+        station.check_none(
+            station.capture(&station.request(&shell)),
+            shell.pid,
+            expect!["process PID (sh) is not a HotSpot JVM: it has no libjvm.so mapped; give the process id of the java process itself, not of its launch script"],
+        );
+        assert!(shell.is_alive());
+    }
+}
+
+#[test]
+fn a_jvm_that_does_not_catch_sigquit_is_not_sent_any() {
+    // such a JVM listens from its start, so a dump is possible nevertheless
+    let mut target = Target::java(&["-Xrs"]);
+    let station = Station::new(guards());
+    check_dump(&station.capture(&station.request(&target)).unwrap());
+    assert!(target.is_alive());
+
+    // but not when its socket is gone
+    let socket = format!(
+        "/proc/{0}/root/tmp/.java_pid{1}",
+        target.pid,
+        target.process().inner_pid()
+    );
+    fs::remove_file(socket).unwrap();
+    let station = Station::new(guards());
+    station.check_none(
+        station.capture(&station.request(&target)),
+        target.pid,
+        expect!["JVM PID (java) does not catch SIGQUIT, so asking it for a dump would kill it; it is still starting (try again in a moment) or runs with -Xrs (start it without)"],
+    );
+    assert!(target.is_alive());
+    assert_eq!(target.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_jvm_that_serves_no_attach_requests() {
+    let mut target = Target::java(&["-XX:+DisableAttachMechanism"]);
+    let station = Station::new(guards());
+    station.check_none(
+        station.capture(&station.request(&target)),
+        target.pid,
+        expect!["JVM PID (java) runs with -XX:+DisableAttachMechanism; restart it without that flag to make heap dumps possible"],
+    );
+    assert!(target.is_alive());
+
+    // said in a file of arguments, which cannot be seen from outside
+    let files = world_readable_directory();
+    let file = files.path().join("arguments");
+    fs::write(&file, "-XX:+DisableAttachMechanism").unwrap();
+    let mut target = Target::java(&[&format!("@{}", file.display())]);
+    let station = Station::new(Guards {
+        attach_timeout: Duration::from_secs(1),
+        ..guards()
+    });
+    station.check_none(
+        station.capture(&station.request(&target)),
+        target.pid,
+        expect!["JVM PID did not open its attach socket within 1 s; it is hung or swamped, or was started with -XX:+DisableAttachMechanism: look at its standard output for a thread dump, which means the latter"],
+    );
+    assert!(target.is_alive());
+    assert_eq!(target.left_behind(), [""; 0]);
+}
+
+#[test]
+fn guards_refuse_before_the_jvm_is_asked() {
+    let mut target = Target::java(&[]);
+    let station = Station::new(guards());
+    let request = CaptureRequest {
+        expected_bytes: Some(1 << 60),
+        ..station.request(&target)
+    };
+    let error = station.capture(&request).unwrap_err();
+    assert!(error.is_refusal());
+    let text = error.to_string();
+    let (_, text) = text.split_once(" free in ").unwrap();
+    let text = text.replace(&station.spool.display().to_string(), "SPOOL");
+    expect!["SPOOL of process PID, but a dump of about 1.00 EiB needs 2.00 EiB there; free some space, or choose another directory"]
+        .assert_eq(&text.replace(&target.pid.to_string(), "PID"));
+
+    let station = Station::new(Guards {
+        max_dump_bytes: Some(1 << 30),
+        ..guards()
+    });
+    station.check_none(
+        station.capture(&request),
+        target.pid,
+        expect!["the dump would have about 1.00 EiB, more than the 1.00 GiB allowed; raise the largest dump size if the service can afford the pause"],
+    );
+
+    let station = Station::new(guards());
+    let mut refusals = 0;
+    let outcome = station
+        .capturer
+        .capture(&station.request(&target), &mut |step| {
+            if step == Progress::Attaching {
+                let second = station.capture(&station.request(&target)).unwrap_err();
+                let text = second.to_string();
+                assert!(text.starts_with("another capture into "), "{text}");
+                refusals += 1;
+            }
+        });
+    check_dump(&outcome.unwrap());
+    assert_eq!(refusals, 1);
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_target_directory_that_does_not_exist() {
+    let mut target = Target::java(&[]);
+    let station = Station::new(guards());
+    let request = CaptureRequest {
+        target_directory: "/no/such/place".into(),
+        ..target.request()
+    };
+    station.check_none(
+        station.capture(&request),
+        target.pid,
+        expect!["cannot write to /no/such/place of process PID: No such file or directory (os error 2); mount a writable directory there, which the JVM also needs for its attach socket"],
+    );
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_jvm_that_is_stopped() {
+    let mut target = Target::java(&[]);
+    let station = Station::new(guards());
+    target.signal("STOP");
+    while !target.is_stopped() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    station.check_none(
+        station.capture(&station.request(&target)),
+        target.pid,
+        expect!["process PID (java) is stopped and cannot answer; resume it first"],
+    );
+    target.signal("CONT");
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_jvm_that_hangs_in_the_middle() {
+    let mut target = Target::java(&[]);
+    let station = Station::new(Guards {
+        dump_timeout: Duration::from_secs(1),
+        ..guards()
+    });
+    let pid = target.pid;
+    let outcome = station
+        .capturer
+        .capture(&station.request(&target), &mut |step| {
+            if matches!(step, Progress::Dumping { .. }) {
+                signal(pid, "STOP");
+            }
+        });
+    station.check_none(
+        outcome,
+        pid,
+        expect!["JVM PID did not answer dumpheap within 1 s; it may still be writing: give it longer, or take the dump when it is less busy"],
+    );
+    target.signal("CONT");
+    let station = Station::new(guards());
+    check_dump(&station.capture(&station.request(&target)).unwrap());
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_jvm_that_dies_in_the_middle() {
+    let target = Target::java(&[]);
+    let station = Station::new(guards());
+    let pid = target.pid;
+    let outcome = station
+        .capturer
+        .capture(&station.request(&target), &mut |step| {
+            if matches!(step, Progress::Dumping { .. }) {
+                signal(pid, "KILL");
+            }
+        });
+    station.check_none(
+        outcome,
+        pid,
+        expect![
+            "process PID ended while leakline waited for its answer; nothing of the dump was kept"
+        ],
+    );
+    drop(target);
+    let gone = Process::open(pid).unwrap_err();
+    expect!["there is no process PID here; give the process id as this host sees it, not as its container does"]
+        .assert_eq(&gone.to_string().replace(&pid.to_string(), "PID"));
+}
+
+#[test]
+fn a_jvm_in_its_own_namespaces() {
+    let Some(mut target) = Target::java_in_namespace("-t tmpfs -o size=512m tmpfs") else {
+        return;
+    };
+    assert_eq!(target.process().inner_pid(), 1);
+    let temporary = PathBuf::from(format!("/proc/{}/root/tmp", target.pid));
+    // what a killed capture left there, and the socket of an earlier process 1
+    fs::create_dir(temporary.join(".leakline-abandoned")).unwrap();
+    fs::write(temporary.join(".leakline-abandoned/heap.hprof"), "half").unwrap();
+    drop(UnixListener::bind(temporary.join(".java_pid1")).unwrap());
+    let station = Station::new(guards());
+    let mut copied = 0;
+    let capture = station.capturer.capture(&target.request(), &mut |step| {
+        if let Progress::Copying { bytes, .. } = step {
+            copied = bytes;
+        }
+    });
+    let capture = capture.unwrap();
+    check_dump(&capture);
+    assert_eq!(copied, capture.bytes);
+    assert_eq!(target.left_behind(), [""; 0]);
+    assert!(target.is_alive());
+
+    // what is free there is memory
+    let request = CaptureRequest {
+        expected_bytes: Some(300 << 20),
+        ..target.request()
+    };
+    let error = station.capture(&request).unwrap_err().to_string();
+    assert!(error.contains(" free in /tmp of process "), "{error}");
+    assert!(
+        error.contains("a dump of about 300 MiB needs 600 MiB there"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_jvm_in_its_own_user_namespace() {
+    // root inside, user 100000 outside, as in a rootless container
+    let outside = [
+        "setpriv",
+        "--reuid=100000",
+        "--regid=100000",
+        "--clear-groups",
+    ];
+    let kinds = ["--user", "--map-root-user", "--pid", "--mount"];
+    let mount = "-t tmpfs -o size=64m tmpfs";
+    let Some(mut target) = Target::java_in_namespaces(&outside, &kinds, mount) else {
+        return;
+    };
+    assert_eq!(target.process().user(), 100_000);
+    let station = Station::new(guards());
+    let request = CaptureRequest {
+        expected_bytes: Some(20 << 20),
+        ..target.request()
+    };
+    check_dump(&station.capture(&request).unwrap());
+    assert_eq!(target.left_behind(), [""; 0]);
+    assert!(target.is_alive());
+}
+
+#[test]
+fn one_file_system_mounted_apart() {
+    let spool = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mount = format!("--bind {}", spool.path().display());
+    let Some(target) = Target::java_in_namespace(&mount) else {
+        return;
+    };
+    // the file cannot be renamed, so there must be room for two copies
+    let station = Station::new(guards());
+    let request = CaptureRequest {
+        expected_bytes: Some(1 << 58),
+        ..target.request()
+    };
+    let error = station.capture(&request).unwrap_err().to_string();
+    assert!(
+        error.contains("a dump of about 256 PiB needs 1.00 EiB there"),
+        "{error}"
+    );
+    check_dump(&station.capture(&target.request()).unwrap());
+    assert_eq!(names(spool.path()), [".java_pid1", "hsperfdata_root"]);
+}
+
+#[test]
+fn a_socket_of_another_process() {
+    let Some(mut target) = Target::java_in_namespace("-t tmpfs -o size=512m tmpfs") else {
+        return;
+    };
+    let socket = PathBuf::from(format!("/proc/{}/root/tmp/.java_pid1", target.pid));
+    let _listener = UnixListener::bind(socket).unwrap();
+    let station = Station::new(guards());
+    let own = std::process::id().to_string();
+    let error = station.capture(&target.request()).unwrap_err();
+    expect!["the attach socket of process PID belongs to process OWN: two containers share /tmp; give each its own /tmp"]
+        .assert_eq(&error.to_string().replace(&own, "OWN").replace(&target.pid.to_string(), "PID"));
+    assert!(error.is_refusal());
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_disk_that_fills_up() {
+    let Some(mut target) = Target::java_in_namespace("-t tmpfs -o size=1m tmpfs") else {
+        return;
+    };
+    let station = Station::new(guards());
+    // a guard that is told wrong
+    let request = CaptureRequest {
+        expected_bytes: Some(1),
+        ..target.request()
+    };
+    let outcome = station.capture(&request);
+    let error = outcome.as_ref().unwrap_err().to_string();
+    assert!(error.contains("could not carry out dumpheap"), "{error}");
+    assert!(!outcome.as_ref().unwrap_err().is_refusal());
+    assert_eq!(names(station.capturer.directory()), ["audit.jsonl"]);
+    assert_eq!(target.left_behind(), [""; 0]);
+    assert!(target.is_alive());
+}
+
+const AS_NOBODY: [&str; 4] = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+];
+
+#[test]
+fn a_jvm_of_another_user() {
+    if !is_root("a JVM of another user") {
+        return;
+    }
+    let mut target = Target::java_under(&AS_NOBODY, &[]);
+    assert_eq!(target.process().user(), NOBODY);
+    let station = Station::new(guards());
+    check_dump(&station.capture(&target.request()).unwrap());
+    assert!(target.is_alive());
+}
+
+/// Run as nobody by the test below; by itself it does nothing.
+#[test]
+fn unprivileged() {
+    let (Ok(pid), Ok(directory)) = (
+        std::env::var("TARGET_PID"),
+        std::env::var("TARGET_DIRECTORY"),
+    ) else {
+        return;
+    };
+    let capturer = Capturer::new(directory, guards()).unwrap();
+    let process = Process::open(pid.parse().unwrap()).unwrap();
+    let outcome = capturer.capture(&CaptureRequest::heap_dump(process), &mut |_| {});
+    let text = outcome.map_or_else(|error| error.to_string(), |_| "captured".to_owned());
+    println!("outcome: {}", text.replace(&pid, "PID"));
+}
+
+#[test]
+fn without_root_only_ones_own() {
+    if !is_root("what happens without root") {
+        return;
+    }
+    let check = |target: &mut Target, expected: Expect| {
+        let directory = tempfile::tempdir().unwrap();
+        // the umask does not count here
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let output = Command::new(AS_NOBODY[0])
+            .args(&AS_NOBODY[1..])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "unprivileged", "--nocapture"])
+            .env("TARGET_PID", target.pid.to_string())
+            .env("TARGET_DIRECTORY", directory.path())
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let outcome = output.lines().find_map(|line| line.split_once("outcome: "));
+        expected.assert_eq(outcome.map_or(output.as_str(), |(_, outcome)| outcome));
+        assert!(target.is_alive());
+    };
+    check(
+        &mut Target::java_under(&AS_NOBODY, &[]),
+        expect!["captured"],
+    );
+    check(
+        &mut Target::java(&[]),
+        expect![
+            "not permitted to read the memory map of process PID, which runs as user 0, group 0; run leakline as that user and group or as root (in a container also with SYS_PTRACE)"
+        ],
+    );
+}
