@@ -1,8 +1,8 @@
 //! OTLP in protobuf and JSON to [`leakline_model`] and back.
 //!
 //! What it is for: a receiver [`decode`]s the body of a request, translates it with
-//! [`translate_metrics`] or [`translate_traces`] into a
-//! [`Batch`](leakline_model::storage::Batch) that a store can keep, and [`encode`]s the answer.
+//! [`translate_metrics`] or [`translate_traces`] into a [`Batch`] that a store can keep, and
+//! [`encode`]s the answer.
 //! Files of OTLP JSON lines, as the Collector writes them, are read and written by [`lines`].
 //! Metrics become Prometheus series, with the names that Prometheus' own OTLP receiver gives them.
 //!

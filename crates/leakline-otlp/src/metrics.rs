@@ -43,7 +43,7 @@ pub fn translate_metrics(
     let mut translator = Translator {
         labeller: Labeller::new(translation),
         batch: Batch::default(),
-        tally: Tally::of("data points"),
+        tally: Tally::of("data point"),
         latest: None,
     };
     for resource_metrics in &request.resource_metrics {

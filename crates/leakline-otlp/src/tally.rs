@@ -47,7 +47,7 @@ impl Fault {
             Fault::SpanId => "with a span_id that is not 8 bytes or all zero",
             Fault::ParentSpanId => "with a parent_span_id that is not 8 bytes",
             Fault::NoStart => "without start_time_unix_nano",
-            Fault::EndBeforeStart => "that end before they start: taken to end at their start",
+            Fault::EndBeforeStart => "with an end before the start, which is taken for both",
             Fault::AttributeKey => {
                 "with an attribute key that has no ASCII letter or digit to make a label of: \
                  attribute left out"
@@ -68,15 +68,15 @@ struct Found<'a> {
 
 /// Faults by kind, so that the message stays short however much is wrong.
 pub(crate) struct Tally<'a> {
-    /// What is counted, in the plural.
-    items: &'static str,
+    /// What is counted, in the singular.
+    item: &'static str,
     found: BTreeMap<Fault, Found<'a>>,
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn of(items: &'static str) -> Self {
+    pub(crate) fn of(item: &'static str) -> Self {
         Tally {
-            items,
+            item,
             found: BTreeMap::new(),
         }
     }
@@ -110,12 +110,13 @@ impl<'a> Tally<'a> {
         for (fault, found) in &self.found {
             let separator = if message.is_empty() { "" } else { "; " };
             let verb = if fault.rejects() { "rejected " } else { "" };
+            let plural = if found.count == 1 { "" } else { "s" };
             // writing to a String does not fail
             let _ = write!(
                 message,
-                "{separator}{verb}{} {} {} (first in {:?})",
+                "{separator}{verb}{} {}{plural} {} (first in {:?})",
                 found.count,
-                self.items,
+                self.item,
                 fault.text(),
                 abridged(found.first),
             );

@@ -18,13 +18,13 @@ use crate::text::value_text;
 /// One bad span costs that span only: it is counted in [`Translated::rejected`] and told in
 /// [`Translated::message`]. Rejected are spans whose ids have a wrong length or are all zero, and
 /// spans without a start; a parent id of zeros means a root, as some SDKs send it. A span that ends
-/// before it starts (a clock was set back, or it never ended) is kept with its start as its end,
-/// and told without being counted as rejected.
+/// before it starts (a clock was set back, or it never ended) is kept with no duration; it is told
+/// in the message, but not counted as rejected.
 ///
 /// Events, links and trace state are dropped.
 pub fn translate_traces(request: &ExportTraceServiceRequest) -> Translated {
     let mut batch = Batch::default();
-    let mut tally = Tally::of("spans");
+    let mut tally = Tally::of("span");
     for resource_spans in &request.resource_spans {
         let resource = resource(
             resource_spans
