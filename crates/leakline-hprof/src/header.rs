@@ -136,10 +136,13 @@ fn parse_header(bytes: &[u8]) -> Result<Header, HprofError> {
             }
         });
     };
+    // no version is longer; a file without a NUL must not be quoted whole
     let version_text = after_magic
+        .get(..64)
+        .unwrap_or(after_magic)
         .split(|&byte| byte == 0)
         .next()
-        .unwrap_or(after_magic);
+        .unwrap_or_default();
     let version = [Version::V1_0_1, Version::V1_0_2, Version::V1_0_3]
         .into_iter()
         .find(|version| version.text().as_bytes() == version_text);
