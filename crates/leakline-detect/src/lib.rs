@@ -10,12 +10,31 @@
 //! dumps: a metric verdict says *that* a process leaks, the heap says *what*.
 //!
 //! `docs/detection.md` explains the method and what it cannot tell; [`Settings`] has every
-//! threshold with its reason.
+//! threshold with its reason. On its way a sample passes these modules: `intake` puts exports
+//! together, `epoch` makes blocks of them, `history` keeps blocks, `floor` makes points of
+//! blocks, `trend` judges points with `statistics`, `process` lets a verdict stand, `explain`
+//! says why.
 
+mod collector;
 mod detector;
+mod epoch;
+mod explain;
+mod floor;
+mod history;
+mod intake;
+mod process;
+mod query;
 mod settings;
+mod statistics;
+mod trend;
 mod verdict;
 
-pub use detector::{Deploy, Detector, GcComparison, GcStatistics, Transition};
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod simulation;
+
+pub use collector::{GcComparison, GcStatistics};
+pub use detector::{Deploy, Detector, Transition};
 pub use settings::Settings;
 pub use verdict::{Assessment, Eta, Evidence, LeakSignal, Plot, ServiceVerdict, Verdict};

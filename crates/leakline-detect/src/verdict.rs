@@ -59,7 +59,7 @@ pub struct Eta {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// What kind of reason: `floor_trend`, `gc_pause`, `gc_frequency`, `gc_freed`, `persistence`,
-    /// `limit`, `missing`, `warm_up`.
+    /// `survival`, `limit`, `missing`, `warm_up`.
     pub kind: &'static str,
     /// Whether it speaks for a leak (true) or against one.
     pub supports: bool,
