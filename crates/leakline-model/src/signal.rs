@@ -77,6 +77,14 @@ const JVM_HEAP: &[(&str, &str)] = &[("jvm_memory_type", "heap")];
 const JVM_NON_HEAP: &[(&str, &str)] = &[("jvm_memory_type", "non_heap")];
 const JVM_POOL: &[&str] = &["jvm_memory_pool_name"];
 const JVM_GC: &[&str] = &["jvm_gc_name", "jvm_gc_action"];
+/// OpenTelemetry Java instrumentation before 2.0.
+const JVM_1_HEAP: &[(&str, &str)] = &[("type", "heap"), ("pool", "")];
+const JVM_1_POOL: &[&str] = &["pool"];
+const JVM_1_GC: &[&str] = &["gc", "action"];
+/// Micrometer, scraped or over OTLP. A pool without a limit has the limit -1.
+const MICROMETER_HEAP: &[(&str, &str)] = &[("area", "heap"), ("id", "")];
+const MICROMETER_POOL: &[&str] = &["id"];
+const MICROMETER_GC: &[&str] = &["gc", "action", "cause"];
 /// Node.js, `@opentelemetry/instrumentation-runtime-node` 0.34.
 const V8_SPACE: &[&str] = &["v8js_heap_space_name"];
 
@@ -91,6 +99,19 @@ const ALIASES: &[Alias] = &[
     alias("jvm_gc_duration_seconds_count", &[("jvm_gc_name", "")], Signal::GcCount, JVM_GC),
     alias("jvm_class_count", &[], Signal::LoadedClasses, &[]),
     alias("jvm_thread_count", &[], Signal::Threads, &["jvm_thread_daemon", "jvm_thread_state"]),
+    alias("process_runtime_jvm_memory_usage_bytes", JVM_1_HEAP, Signal::HeapUsed, JVM_1_POOL),
+    alias("process_runtime_jvm_memory_committed_bytes", JVM_1_HEAP, Signal::HeapCommitted, JVM_1_POOL),
+    alias("process_runtime_jvm_memory_limit_bytes", JVM_1_HEAP, Signal::HeapLimit, JVM_1_POOL),
+    alias("process_runtime_jvm_memory_usage_after_last_gc_bytes", JVM_1_HEAP, Signal::HeapAfterGc, JVM_1_POOL),
+    alias("process_runtime_jvm_gc_duration_seconds_sum", &[("gc", "")], Signal::GcPauseSeconds, JVM_1_GC),
+    alias("process_runtime_jvm_gc_duration_seconds_count", &[("gc", "")], Signal::GcCount, JVM_1_GC),
+    alias("process_runtime_jvm_classes_current_loaded", &[], Signal::LoadedClasses, &[]),
+    alias("jvm_memory_used_bytes", MICROMETER_HEAP, Signal::HeapUsed, MICROMETER_POOL),
+    alias("jvm_memory_committed_bytes", MICROMETER_HEAP, Signal::HeapCommitted, MICROMETER_POOL),
+    alias("jvm_memory_max_bytes", MICROMETER_HEAP, Signal::HeapLimit, MICROMETER_POOL),
+    alias("jvm_gc_pause_seconds_sum", &[("action", "")], Signal::GcPauseSeconds, MICROMETER_GC),
+    alias("jvm_gc_pause_seconds_count", &[("action", "")], Signal::GcCount, MICROMETER_GC),
+    alias("jvm_classes_loaded_classes", &[], Signal::LoadedClasses, &[]),
     alias("v8js_memory_heap_used_bytes", &[("v8js_heap_space_name", "")], Signal::HeapUsed, V8_SPACE),
     alias("v8js_gc_duration_seconds_sum", &[("v8js_gc_type", "")], Signal::GcPauseSeconds, &["v8js_gc_type"]),
     alias("v8js_gc_duration_seconds_count", &[("v8js_gc_type", "")], Signal::GcCount, &["v8js_gc_type"]),
@@ -133,8 +154,9 @@ pub fn metric_names() -> Vec<&'static str> {
     names
 }
 
-/// HotSpot calls its nurseries "G1 Eden Space", "PS Eden Space", "Eden Space", "ZGC Young
-/// Generation"; V8 calls its own `new_space` and `new_large_object_space`.
+/// HotSpot calls its nurseries "G1 Eden Space", "PS Eden Space", "Eden Space"; V8 calls its own
+/// `new_space` and `new_large_object_space`. ZGC's "Young Generation" is none: what survives stays
+/// there for several collections.
 fn is_nursery(part: &str) -> bool {
     part.contains("Eden") || part.starts_with("new_")
 }
@@ -184,6 +206,35 @@ mod tests {
         check(
             &[("__name__", "jvm_memory_used_bytes"), ("area", "heap")],
             None,
+        );
+        check(
+            &[
+                ("__name__", "jvm_memory_used_bytes"),
+                ("area", "heap"),
+                ("id", "PS Eden Space"),
+            ],
+            Some((Signal::HeapUsed, "PS Eden Space", true)),
+        );
+        check(
+            &[
+                ("__name__", "jvm_gc_pause_seconds_count"),
+                ("gc", "G1 Old Generation"),
+                ("action", "end of major GC"),
+                ("cause", "System.gc()"),
+            ],
+            Some((
+                Signal::GcCount,
+                "G1 Old Generation/end of major GC/System.gc()",
+                false,
+            )),
+        );
+        check(
+            &[
+                ("__name__", "process_runtime_jvm_memory_usage_bytes"),
+                ("type", "heap"),
+                ("pool", "G1 Old Gen"),
+            ],
+            Some((Signal::HeapUsed, "G1 Old Gen", false)),
         );
         check(&[("__name__", "up")], None);
     }
