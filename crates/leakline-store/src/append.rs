@@ -1,6 +1,6 @@
 //! What one append writes, decided before anything is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fjall::OwnedWriteBatch;
 use leakline_model::storage::Batch;
@@ -9,7 +9,9 @@ use prost::Message;
 
 use crate::catalogue::Sighting;
 use crate::folder::Tables;
-use crate::keys::{META_NEXT, ResourceId, SeriesId, SpanKey, changing_key, time_bytes};
+use crate::keys::{
+    Day, META_NEXT, META_SPAN_DAY, ResourceId, SeriesId, SpanKey, changing_key, day_key, time_bytes,
+};
 use crate::records::{Pairs, SpanRecord};
 use crate::samples::run_of;
 use crate::state::{Counters, State};
@@ -23,6 +25,7 @@ pub(crate) struct Plan<'a> {
     runs: Vec<(SeriesId, Vec<Sample>)>,
     resources: Vec<ResourceChange<'a>>,
     spans: Vec<(SpanKey, Vec<u8>)>,
+    new_span_days: BTreeSet<Day>,
 }
 
 struct ResourceChange<'a> {
@@ -42,6 +45,7 @@ impl<'a> Plan<'a> {
             runs: Vec::new(),
             resources: Vec::new(),
             spans: Vec::new(),
+            new_span_days: BTreeSet::new(),
         };
         plan.add_samples(state, batch);
         plan.add_resources(state, batch);
@@ -54,6 +58,9 @@ impl<'a> Plan<'a> {
                 (key, record.encode_to_vec())
             })
             .collect();
+        plan.new_span_days = plan.spans.iter().map(|(key, _)| key.day()).collect();
+        plan.new_span_days
+            .retain(|day| !state.span_days.contains(day));
         plan
     }
 
@@ -156,6 +163,9 @@ impl<'a> Plan<'a> {
             let sighting = [time_bytes(first), time_bytes(last)].concat();
             write.insert(&tables.resources, changing_key(id), sighting);
         }
+        for day in &self.new_span_days {
+            write.insert(&tables.meta, day_key(META_SPAN_DAY, *day), []);
+        }
         for (key, record) in &self.spans {
             write.insert(&tables.spans, key.span_key(), record.as_slice());
             write.insert(&tables.traces, key.trace_key(), []);
@@ -181,9 +191,7 @@ impl<'a> Plan<'a> {
                 .catalogue
                 .set(change.id, change.resource, change.sighting);
         }
-        state
-            .span_days
-            .extend(self.spans.iter().map(|(key, _)| key.day()));
+        state.span_days.extend(self.new_span_days);
         counters.next_id = self.next_id;
     }
 }

@@ -19,7 +19,7 @@ pub enum StoreError {
     },
     /// The folder was written by another version.
     #[error(
-        "the store in {} has format {found}, but this version reads format {expected}; \
+        "the store in {} has format {found:?}, but this version reads \"leakline-store {expected}\"; \
          open it with the version that wrote it, or choose another folder",
         path.display()
     )]

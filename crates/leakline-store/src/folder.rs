@@ -2,23 +2,30 @@
 //!
 //! ```text
 //! lock        held while the store is open
+//! format      one line: "leakline-store" and the version of everything here
 //! database/   the LSM tree of fjall
 //! new/        a database that is being created; removed and begun again if that was interrupted
 //! ```
 
 use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::Options;
 use crate::error::{StoreError, damage};
-use crate::keys::{FORMAT_VERSION, META_FORMAT};
+use crate::keys::FORMAT_VERSION;
 
 const LOCK: &str = "lock";
+const FORMAT: &str = "format";
 const DATABASE: &str = "database";
 const NEW: &str = "new";
+
+/// Opens the line in the file `format`.
+const PROGRAM: &str = "leakline-store";
 
 /// Bytes of new entries that are held in memory, by table, before they are sorted into files.
 const SMALL_TABLE: u64 = 1 << 20;
@@ -62,49 +69,56 @@ pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Tables, StoreError> {
     let io = |action| move |source: std::io::Error| io_error(action, path, source);
     let database = path.join(DATABASE);
-    if !database.try_exists().map_err(io("look for the database"))? {
-        // Made elsewhere and moved here when complete: fjall cannot open a database whose
-        // creation was interrupted.
-        let new = path.join(NEW);
-        if new.try_exists().map_err(io("look for a new database"))? {
-            fs::remove_dir_all(&new).map_err(io("remove an unfinished database"))?;
-        }
-        create(&new, options).map_err(|source| fjall_error("create the database", path, source))?;
-        fs::rename(&new, &database).map_err(io("name the new database"))?;
-        File::open(path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io("sync the folder"))?;
+    if database.try_exists().map_err(io("look for the database"))? {
+        check_format(path)?;
+    } else {
+        create(path, &database, options)?;
     }
-    let tables = open_tables(&database, options)
-        .map_err(|source| fjall_error("open the database", path, source))?;
-    check_format(&tables, path)?;
-    Ok(tables)
+    // fjall panics on some damage to its journal; nothing of it is used after that
+    catch_unwind(AssertUnwindSafe(|| open_tables(&database, options)))
+        .map_err(|_| StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "the database's journal makes no sense".to_owned(),
+        })?
+        .map_err(|source| fjall_error("open the database", path, source))
 }
 
-fn create(new: &Path, options: &Options) -> Result<(), fjall::Error> {
-    let tables = open_tables(new, options)?;
-    tables
-        .meta
-        .insert(META_FORMAT, FORMAT_VERSION.to_be_bytes())?;
-    tables.database.persist(PersistMode::SyncAll)
+/// Makes the database elsewhere and moves it to its place when it is complete: fjall cannot open
+/// one whose creation was interrupted.
+fn create(path: &Path, database: &Path, options: &Options) -> Result<(), StoreError> {
+    let io = |action| move |source: std::io::Error| io_error(action, path, source);
+    let new = path.join(NEW);
+    if new.try_exists().map_err(io("look for a new database"))? {
+        fs::remove_dir_all(&new).map_err(io("remove an unfinished database"))?;
+    }
+    let tables = open_tables(&new, options)
+        .map_err(|source| fjall_error("create the database", path, source))?;
+    // closes it
+    drop(tables);
+    let mut format = File::create(path.join(FORMAT)).map_err(io("write the format"))?;
+    writeln!(format, "{PROGRAM} {FORMAT_VERSION}")
+        .and_then(|()| format.sync_all())
+        .map_err(io("write the format"))?;
+    fs::rename(&new, database).map_err(io("name the new database"))?;
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io("sync the folder"))
 }
 
-fn check_format(tables: &Tables, path: &Path) -> Result<(), StoreError> {
-    let format = tables
-        .meta
-        .get(META_FORMAT)
-        .map_err(|source| fjall_error("read the format version", path, source))?;
-    let unknown = |found| StoreError::UnknownFormat {
+fn check_format(path: &Path) -> Result<(), StoreError> {
+    let found = match fs::read(path.join(FORMAT)) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "unknown".to_owned(),
+        Err(error) => return Err(io_error("read the format", path, error)),
+    };
+    if found == format!("{PROGRAM} {FORMAT_VERSION}") {
+        return Ok(());
+    }
+    Err(StoreError::UnknownFormat {
         path: path.to_owned(),
         found,
         expected: FORMAT_VERSION,
-    };
-    match format.as_deref().map(<[u8; 4]>::try_from) {
-        Some(Ok(bytes)) if u32::from_be_bytes(bytes) == FORMAT_VERSION => Ok(()),
-        Some(Ok(bytes)) => Err(unknown(u32::from_be_bytes(bytes).to_string())),
-        Some(Err(_)) => Err(unknown("that is not a number".to_owned())),
-        None => Err(unknown("of another program".to_owned())),
-    }
+    })
 }
 
 fn open_tables(path: &Path, options: &Options) -> Result<Tables, fjall::Error> {

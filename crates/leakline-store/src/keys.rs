@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! keyspace   key                                            value
-//! meta       "format" | "horizon" | "next"                  u32 | i64 | u64, see below
+//! meta       "horizon" | "next"                             i64 | u64, see below
+//!            "chunks" day:4 | "spans" day:4                 nothing: that table has this day
 //! series     series:8                                       labels (protobuf)
 //!            series:8 0x01                                  day:4 of its latest chunk
 //! log        sequence:8                                     samples of one append, not yet in chunks
@@ -28,9 +29,13 @@ use leakline_model::{SpanId, Timestamp, TraceId};
 /// The version of everything that a store's folder holds.
 pub const FORMAT_VERSION: u32 = 1;
 
-pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_HORIZON: &[u8] = b"horizon";
 pub(crate) const META_NEXT: &[u8] = b"next";
+
+/// Before the days that `chunks` has.
+pub(crate) const META_CHUNK_DAY: &[u8] = b"chunks";
+/// Before the days that `spans` and `traces` have.
+pub(crate) const META_SPAN_DAY: &[u8] = b"spans";
 
 /// Ends the second key of a series or resource, which holds what changes.
 const CHANGING: u8 = 0x01;
@@ -127,6 +132,11 @@ pub(crate) fn chunk_key(day: Day, series: SeriesId, offset: u32) -> [u8; 16] {
         &series.0.to_be_bytes(),
         &offset.to_be_bytes(),
     ])
+}
+
+/// The key in `meta` that says that a table has `day`.
+pub(crate) fn day_key(table: &[u8], day: Day) -> Vec<u8> {
+    [table, &day.to_bytes()].concat()
 }
 
 /// The key that holds what changes of the series or resource `id`.

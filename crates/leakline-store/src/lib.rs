@@ -55,7 +55,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use disk::{DiskStore, Durability, Options};
+pub use disk::{ChunkStatistics, DiskStore, Durability, Options};
 pub use error::StoreError;
 pub use keys::FORMAT_VERSION;
 pub use memory::MemoryStore;

@@ -1,7 +1,6 @@
 //! What a disk store holds in memory, and how it is read back when the store is opened.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use fjall::Keyspace;
 use leakline_model::storage::StorageError;
@@ -13,13 +12,16 @@ use crate::error::storage_error;
 use crate::folder::Tables;
 use crate::head::Head;
 use crate::keys::{
-    Day, KeyReader, META_HORIZON, META_NEXT, ResourceId, SeriesId, parse_id_key, time_of_bytes,
+    Day, KeyReader, META_CHUNK_DAY, META_HORIZON, META_NEXT, META_SPAN_DAY, ResourceId, SeriesId,
+    changing_key, parse_id_key, time_of_bytes,
 };
 use crate::label_index::LabelIndex;
 use crate::records::Pairs;
 
-/// After as many unreadable entries in a row a table is given up.
-const MOST_PROBLEMS_IN_A_ROW: usize = 100;
+/// How many ids are tried one by one around a damaged block, and how often before the rest of the
+/// table is given up.
+const DAMAGED_STRETCH: u64 = 256;
+const MOST_DAMAGED_STRETCHES: usize = 1000;
 
 /// Everything of a store that is answered from memory.
 pub(crate) struct State {
@@ -81,8 +83,8 @@ pub(crate) fn load(
     let mut state = State {
         index: load_series(&tables.series, problems)?,
         head: Head::default(),
-        chunk_days: load_days(&tables.chunks)?,
-        span_days: load_days(&tables.spans)?,
+        chunk_days: load_days(&tables.meta, META_CHUNK_DAY)?,
+        span_days: load_days(&tables.meta, META_SPAN_DAY)?,
         catalogue: load_resources(&tables.resources, problems)?,
         horizon: meta(META_HORIZON)?.map_or(Timestamp::MIN, time_of_bytes),
     };
@@ -93,34 +95,59 @@ pub(crate) fn load(
     Ok((state, counters))
 }
 
-/// Calls `each` for every entry that can be read.
+/// Calls `each` for every entry of a table with ids for keys, as far as it can be read.
+///
+/// Where a block is damaged the scan ends, and what stands beside it is read id by id.
 fn scan(
     table: &Keyspace,
     what: &'static str,
     problems: &mut Vec<StorageError>,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), String>,
 ) -> Result<(), StorageError> {
-    let mut in_a_row = 0;
-    for entry in table.iter() {
-        let problem = match entry.into_inner() {
-            Ok((key, value)) => each(&key, &value)
-                .err()
-                .map(|reason| StorageError::Damaged { what, reason }),
-            Err(error) => match storage_error("open the store", what, error) {
-                damaged @ StorageError::Damaged { .. } => Some(damaged),
-                other => return Err(other),
-            },
-        };
-        match problem {
-            None => in_a_row = 0,
-            Some(problem) => {
-                problems.push(problem);
-                in_a_row += 1;
-                if in_a_row >= MOST_PROBLEMS_IN_A_ROW {
+    let mut visit = |key: &[u8], value: &[u8], problems: &mut Vec<StorageError>| {
+        if let Err(reason) = each(key, value) {
+            problems.push(StorageError::Damaged { what, reason });
+        }
+    };
+    let mut next_id = 0_u64;
+    for _ in 0..MOST_DAMAGED_STRETCHES {
+        let mut damage = None;
+        for entry in table.range(next_id.to_be_bytes()..) {
+            match entry.into_inner() {
+                Ok((key, value)) => {
+                    if let Some((id, _)) = parse_id_key(&key) {
+                        next_id = id.saturating_add(1);
+                    }
+                    visit(&key, &value, problems);
+                }
+                Err(error) => {
+                    damage = Some(storage_error("open the store", what, error));
                     break;
                 }
             }
         }
+        match damage {
+            None => return Ok(()),
+            Some(damaged @ StorageError::Damaged { .. }) => problems.push(damaged),
+            Some(other) => return Err(other),
+        }
+        // The scan may have lost the entry before the damage: of `next_id - 1`, perhaps, what
+        // changes.
+        let last = next_id.saturating_add(DAMAGED_STRETCH);
+        if let Some(before) = next_id.checked_sub(1) {
+            let key = changing_key(before);
+            if let Ok(Some(value)) = table.get(key) {
+                visit(&key, &value, problems);
+            }
+        }
+        for id in next_id..last {
+            for key in [&id.to_be_bytes()[..], &changing_key(id)] {
+                if let Ok(Some(value)) = table.get(key) {
+                    visit(key, &value, problems);
+                }
+            }
+        }
+        next_id = last;
     }
     Ok(())
 }
@@ -206,23 +233,15 @@ fn load_log(
     Ok(next)
 }
 
-/// The days in a table whose keys begin with one, found with one seek for each.
-fn load_days(table: &Keyspace) -> Result<BTreeSet<Day>, StorageError> {
-    let mut days = BTreeSet::new();
-    let mut from = Bound::Unbounded;
-    while let Some(entry) = table.range::<[u8; 4], _>((from, Bound::Unbounded)).next() {
-        let key = entry
-            .key()
-            .map_err(|error| storage_error("open the store", "list of days", error))?;
-        let Some(bytes) = KeyReader(&key).take() else {
-            break;
-        };
-        let day = Day::from_bytes(bytes);
-        days.insert(day);
-        let Some(next) = day.0.checked_add(1) else {
-            break;
-        };
-        from = Bound::Included(Day(next).to_bytes());
-    }
-    Ok(days)
+/// The days that a table has.
+fn load_days(meta: &Keyspace, table: &[u8]) -> Result<BTreeSet<Day>, StorageError> {
+    meta.prefix(table)
+        .map(|entry| {
+            let key = entry
+                .key()
+                .map_err(|error| storage_error("open the store", "list of days", error))?;
+            let bytes = key.last_chunk().copied().unwrap_or_default();
+            Ok(Day::from_bytes(bytes))
+        })
+        .collect()
 }

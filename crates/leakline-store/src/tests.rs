@@ -1,6 +1,7 @@
 //! What both stores promise, checked on both; and the disk store against the memory store.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use leakline_model::storage::{
@@ -374,6 +375,42 @@ fn a_series_that_expired_begins_anew_under_another_id() {
     assert_eq!(store.problems().len(), 0);
 }
 
+/// While samples move from the head into chunks, whoever reads sees each of them.
+#[test]
+fn readers_see_all_that_was_kept_at_any_moment() {
+    const APPENDS: i64 = 3000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), small_head()).unwrap();
+    let kept = AtomicI64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut before = 0;
+                while before < APPENDS {
+                    before = kept.load(Ordering::SeqCst);
+                    let found = select(&store, &[Matcher::metric("up")], TimeRange::ALL);
+                    let samples = found.first().map_or(&[][..], |series| &series.samples);
+                    assert!(samples.len() as i64 >= before);
+                    assert!(
+                        (0..)
+                            .zip(samples)
+                            .all(|(i, sample)| sample.timestamp == at(i))
+                    );
+                }
+            });
+        }
+        for i in 0..APPENDS {
+            let up = series(&[("__name__", "up")], &[(i, i as f64)]);
+            let other = series(
+                &[("__name__", "other"), ("i", &(i % 7).to_string())],
+                &[(i, 0.5)],
+            );
+            store.append(&samples(vec![up, other])).unwrap();
+            kept.store(i + 1, Ordering::SeqCst);
+        }
+    });
+}
+
 #[test]
 fn a_folder_is_for_one_store_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -398,16 +435,12 @@ fn errors_say_what_to_do() {
         message(folder.path()),
         "the store in FOLDER is in use by another process; stop that process or choose another folder"
     );
-    store
-        .tables
-        .meta
-        .insert(crate::keys::META_FORMAT, 99_u32.to_be_bytes())
-        .unwrap();
     drop(store);
+    std::fs::write(folder.path().join("format"), "leakline-store 99\n").unwrap();
     assert_eq!(
         message(folder.path()),
-        "the store in FOLDER has format 99, but this version reads format 1; \
-         open it with the version that wrote it, or choose another folder"
+        "the store in FOLDER has format \"leakline-store 99\", but this version reads \
+         \"leakline-store 1\"; open it with the version that wrote it, or choose another folder"
     );
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -469,7 +502,7 @@ fn damaged_entries_are_told_and_the_rest_is_answered() {
     assert_eq!(found[1].as_ref().unwrap(), &b);
     assert_eq!(
         store.series(&[], TimeRange::ALL).unwrap(),
-        [b.labels.clone()]
+        std::slice::from_ref(&b.labels)
     );
     for trace_id in [None, Some(good.trace_id)] {
         let selector = SpanSelector {
@@ -655,6 +688,147 @@ proptest! {
             prop_assert_eq!(select(&disk, matchers, range), select(&memory, matchers, range));
             prop_assert_eq!(spans(&disk, selector), spans(&memory, selector));
             prop_assert_eq!(disk.resources(range).unwrap(), memory.resources(range).unwrap());
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Copies a closed store, with one byte of `victim` changed.
+fn damaged_copy(from: &Path, to: &Path, victim: &Path, offset: usize) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        if file == victim {
+            bytes[offset] ^= 0x55;
+        }
+        std::fs::write(target, bytes).unwrap();
+    }
+}
+
+/// Bytes change under the LSM tree: either it is told at once, or what can be read is true, and
+/// most of it can.
+#[test]
+fn damaged_files_are_told() {
+    const SERIES: usize = 1500;
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        head_samples_per_series: 0,
+        ..small_head()
+    };
+    let store = DiskStore::open(folder.path(), options).unwrap();
+    let sample = |i: usize| (i as i64 % 50, i as f64 / 7.0);
+    let all: Vec<Series> = (0..SERIES)
+        .map(|i| series(&[("__name__", &format!("metric_{i:04}"))], &[sample(i)]))
+        .collect();
+    let all_spans: Vec<Span> = (0..200)
+        .map(|i| span("orders", "process.order", (i, 1), i64::from(i)))
+        .collect();
+    store
+        .append(&Batch {
+            resources: vec![(resource("a"), at(0))],
+            series: all.clone(),
+            spans: all_spans.clone(),
+        })
+        .unwrap();
+    while store.state().head.sealed.is_some() {
+        store.append(&samples(vec![all[0].clone()])).unwrap();
+    }
+    let tables = &store.tables;
+    for table in [
+        &tables.series,
+        &tables.chunks,
+        &tables.spans,
+        &tables.traces,
+    ] {
+        table.rotate_memtable_and_wait().unwrap();
+    }
+    let folder_of = |table: &fjall::Keyspace| table.path().to_owned();
+    let checks = [
+        // a damaged block costs the series in it, not the others
+        (folder_of(&tables.series), SERIES - 300, 200),
+        (folder_of(&tables.chunks), SERIES - 600, 200),
+        // and the spans after it on that day
+        (folder_of(&tables.spans), SERIES, 1),
+        (folder_of(&tables.traces), SERIES, 200),
+    ];
+    drop(store);
+    for (table, least_series, least_spans) in checks {
+        let victim = files(&table.join("tables")).remove(0);
+        let length = std::fs::metadata(&victim).unwrap().len() as usize;
+        for offset in [length / 4, length / 2] {
+            let copy = tempfile::tempdir().unwrap();
+            damaged_copy(folder.path(), copy.path(), &victim, offset);
+            let store = match DiskStore::open(copy.path(), small_head()) {
+                Ok(store) => store,
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+                    continue;
+                }
+            };
+            let mut problems = store.problems().len();
+            let mut told = |error: StorageError| {
+                assert!(matches!(error, StorageError::Damaged { .. }), "{error}");
+                problems += 1;
+            };
+            let found: Vec<Series> = store
+                .select(&[], TimeRange::ALL)
+                .unwrap()
+                .filter_map(|series| series.map_err(&mut told).ok())
+                .collect();
+            assert!(found.iter().all(|series| all.contains(series)));
+            let spans: Vec<Span> = store
+                .spans(&SpanSelector::of_service("orders", TimeRange::ALL))
+                .unwrap()
+                .filter_map(|span| span.map_err(&mut told).ok())
+                .collect();
+            assert!(spans.iter().all(|span| all_spans.contains(span)));
+            let trace = SpanSelector {
+                trace_id: Some(all_spans[100].trace_id),
+                ..SpanSelector::of_service("orders", TimeRange::ALL)
+            };
+            for span in store.spans(&trace).unwrap() {
+                let _ = span.map_err(&mut told);
+            }
+            assert!(found.len() >= least_series && spans.len() >= least_spans);
+            let complete = found.len() == SERIES && spans.len() == 200;
+            assert!(complete || problems > 0);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_journal_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), small_head()).unwrap();
+    let all = series(&[("__name__", "up")], &[(0, 1.0)]);
+    for _ in 0..10 {
+        store.append(&samples(vec![all.clone()])).unwrap();
+    }
+    drop(store);
+    let journal = folder.path().join("database").join("0.jnl");
+    for offset in 0..200 {
+        let copy = tempfile::tempdir().unwrap();
+        damaged_copy(folder.path(), copy.path(), &journal, offset);
+        match DiskStore::open(copy.path(), small_head()) {
+            Ok(store) => {
+                let found = select(&store, &[], TimeRange::ALL);
+                assert!(found.is_empty() || found == [all.clone()]);
+            }
+            Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error}"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! The appending process is this test binary itself, started again to run [`appender`] alone.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop anywhere")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
