@@ -1,0 +1,270 @@
+//! The object graph: a structure of arrays over dense object indices.
+//!
+//! Objects are numbered by address. Per object there are its class, its size, and its row of
+//! references (compressed sparse rows); nothing is allocated for a single object. Rows are laid
+//! out so that the position of a reference tells its name:
+//!
+//! - instance: one entry for each reference field, own fields first, [`NONE`] where it is null
+//!   (a thread has the objects on its stack behind them);
+//! - array: the references that are not null, in order;
+//! - class object: [`CLASS_SLOTS`](crate::classes::CLASS_SLOTS), then its static fields.
+//!
+//! The reference from every object to its class is not stored: it follows from the class.
+//!
+//! Memory: 12 bytes per object, 4 per reference, and the index.
+
+use crate::classes::{Class, ClassKind, ClassNumber, Classes};
+use crate::index::AddressIndex;
+use crate::load::References;
+use crate::reachability::Strength;
+use crate::records::RecordIndex;
+use crate::report::DumpFacts;
+use crate::roots::{Root, Thread};
+use crate::symbols::{Symbol, Symbols};
+
+/// No object: a null reference, the parent of a top-level object.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Sizes are kept in units of eight bytes; no JVM aligns objects to less.
+pub(crate) const SIZE_UNIT: u64 = 8;
+
+/// Where the rows of references start. Positions need more than 32 bits only on the largest
+/// heaps, so they are kept as a wide base for each block and a narrow remainder for each object.
+pub(crate) struct Offsets {
+    bases: Vec<u64>,
+    remainders: Vec<u32>,
+}
+
+impl Offsets {
+    const BLOCK: usize = 1024;
+
+    /// From the lengths of the rows; the end of the last row is added. `None` when a block of
+    /// rows holds more references than its remainders can count.
+    pub(crate) fn from_lengths(mut lengths: Vec<u32>) -> Option<Offsets> {
+        lengths.push(0);
+        let mut bases = Vec::with_capacity(lengths.len() / Self::BLOCK + 1);
+        let mut position = 0u64;
+        let mut base = 0u64;
+        for (row, length) in lengths.iter_mut().enumerate() {
+            if row % Self::BLOCK == 0 {
+                base = position;
+                bases.push(base);
+            }
+            let next = position + u64::from(*length);
+            *length = u32::try_from(position - base).ok()?;
+            position = next;
+        }
+        Some(Offsets {
+            bases,
+            remainders: lengths,
+        })
+    }
+
+    #[inline]
+    fn start(&self, row: usize) -> usize {
+        (self.bases[row / Self::BLOCK] + u64::from(self.remainders[row])) as usize
+    }
+
+    #[inline]
+    pub(crate) fn row(&self, row: u32) -> std::ops::Range<usize> {
+        self.start(row as usize)..self.start(row as usize + 1)
+    }
+
+    /// Number of references in all rows.
+    pub(crate) fn total(&self) -> usize {
+        self.start(self.remainders.len() - 1)
+    }
+}
+
+/// A dump as a graph. Made by [`load`](crate::load); borrows the dump's bytes, from which the
+/// content of single objects (names of threads, strings) is read when it is asked for.
+pub struct Heap<'a> {
+    pub(crate) records: RecordIndex<'a>,
+    pub(crate) index: AddressIndex,
+    pub(crate) symbols: Symbols,
+    pub(crate) classes: Classes,
+    pub(crate) class_of: Vec<ClassNumber>,
+    pub(crate) sizes: Vec<u32>,
+    pub(crate) offsets: Offsets,
+    pub(crate) edges: Vec<u32>,
+    /// By class: the class object, unless it is a root; then the reference to it says nothing.
+    pub(crate) class_edges: Vec<u32>,
+    pub(crate) roots: Vec<Root>,
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) facts: DumpFacts,
+    pub(crate) references: References,
+    /// Whether stand-ins replace roots that are missing from the dump.
+    pub(crate) roots_lost: bool,
+}
+
+impl<'a> Heap<'a> {
+    /// Number of objects, unreachable ones included.
+    pub fn len(&self) -> usize {
+        self.class_of.len()
+    }
+
+    /// Whether there is no object. Never so for a heap that was loaded.
+    pub fn is_empty(&self) -> bool {
+        self.class_of.is_empty()
+    }
+
+    /// What the dump is and what was wrong with it.
+    pub fn facts(&self) -> &DumpFacts {
+        &self.facts
+    }
+
+    /// The objects that the collector starts from, by index.
+    pub fn roots(&self) -> &[Root] {
+        &self.roots
+    }
+
+    /// The live threads.
+    pub fn threads(&self) -> &[Thread] {
+        &self.threads
+    }
+
+    /// The index of the object with this id.
+    pub fn find(&self, id: u64) -> Option<u32> {
+        self.index.find(id)
+    }
+
+    /// The id of an object: its address.
+    pub fn id(&self, object: u32) -> u64 {
+        self.index.id(object)
+    }
+
+    /// Bytes of the object itself, as the JVM counts them.
+    #[inline]
+    pub fn shallow(&self, object: u32) -> u64 {
+        u64::from(self.sizes[object as usize]) * SIZE_UNIT
+    }
+
+    /// The name of the object's class, as in source.
+    pub fn class_name(&self, object: u32) -> &str {
+        self.symbols.name(self.class(object).name)
+    }
+
+    /// The class name for people: class objects are named after what they stand for.
+    pub fn display_class(&self, object: u32) -> String {
+        match self.classes.of_object(object) {
+            Some(class) => format!("class {}", self.symbols.name(self.classes.get(class).name)),
+            None => self.class_name(object).to_owned(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn class(&self, object: u32) -> &Class {
+        self.classes.get(self.class_of[object as usize])
+    }
+
+    /// The stored row of references, without the one to the class.
+    #[inline]
+    pub(crate) fn row(&self, object: u32) -> &[u32] {
+        &self.edges[self.offsets.row(object)]
+    }
+
+    #[inline]
+    fn class_edge(&self, object: u32) -> u32 {
+        self.class_edges[self.class_of[object as usize] as usize]
+    }
+
+    /// Every reference that is not null, whatever its strength; the one to the class first.
+    #[inline]
+    pub(crate) fn each_reference(&self, object: u32, mut visit: impl FnMut(u32)) {
+        let class = self.class_edge(object);
+        if class != NONE {
+            visit(class);
+        }
+        for &target in self.row(object) {
+            if target != NONE {
+                visit(target);
+            }
+        }
+    }
+
+    /// Every reference but the referent of a soft, weak, final or phantom one.
+    #[inline]
+    pub(crate) fn each_strong_reference(&self, object: u32, mut visit: impl FnMut(u32)) {
+        let Some((_, slot)) = self.referent_slot(object) else {
+            return self.each_reference(object, visit);
+        };
+        let class = self.class_edge(object);
+        if class != NONE {
+            visit(class);
+        }
+        for (position, &target) in self.row(object).iter().enumerate() {
+            if target != NONE && position != slot as usize {
+                visit(target);
+            }
+        }
+    }
+
+    /// The referent of a soft, weak, final or phantom reference; `None` for other objects,
+    /// cleared references, and when all references count alike.
+    #[inline]
+    pub(crate) fn referent(&self, object: u32) -> Option<(Strength, u32)> {
+        let (strength, slot) = self.referent_slot(object)?;
+        let target = *self.row(object).get(slot as usize)?;
+        (target != NONE).then_some((strength, target))
+    }
+
+    #[inline]
+    fn referent_slot(&self, object: u32) -> Option<(Strength, u32)> {
+        match self.references {
+            References::Strong => self.class(object).referent,
+            References::All => None,
+        }
+    }
+
+    /// What the reference at `position` of the object's row is called.
+    pub(crate) fn edge_name(&self, object: u32, position: usize) -> EdgeName {
+        if let Some(class) = self.classes.of_object(object) {
+            let class = self.classes.get(class);
+            return match position.checked_sub(crate::classes::CLASS_SLOTS.len()) {
+                None => EdgeName::OfClass(position),
+                Some(slot) => class
+                    .static_slots
+                    .get(slot)
+                    .map_or(EdgeName::Element, |name| EdgeName::Static(*name)),
+            };
+        }
+        let class = self.class(object);
+        match class.kind {
+            ClassKind::Plain => match class.slots.get(position) {
+                Some(slot) => EdgeName::Field(slot.name),
+                None => EdgeName::Local,
+            },
+            _ => EdgeName::Element,
+        }
+    }
+
+    /// The value of a reference field by name, own or inherited.
+    pub(crate) fn field(&self, object: u32, name: &str) -> Option<u32> {
+        let class = self.class(object);
+        let position = class
+            .slots
+            .iter()
+            .position(|slot| self.symbols.name(slot.name) == name)?;
+        let target = *self.row(object).get(position)?;
+        (target != NONE).then_some(target)
+    }
+
+    pub(crate) fn name(&self, symbol: Symbol) -> &str {
+        self.symbols.name(symbol)
+    }
+}
+
+/// What a reference is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub(crate) enum EdgeName {
+    /// Instance field.
+    Field(Symbol),
+    /// Static field.
+    Static(Symbol),
+    /// Array element.
+    Element,
+    /// Object on a thread's stack.
+    Local,
+    /// Entry of [`CLASS_SLOTS`](crate::classes::CLASS_SLOTS).
+    OfClass(usize),
+}

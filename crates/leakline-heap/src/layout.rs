@@ -1,0 +1,369 @@
+//! Shallow sizes as the JVM counts them.
+//!
+//! A dump does not say how large an object was: fields are written without header and padding,
+//! and references as wide as ids even when the JVM compressed them. But ids are addresses, and
+//! in a collected heap most objects stand side by side. So every layout that HotSpot uses is
+//! tried on pairs of neighbours; the one whose sizes most often reach exactly to the next object,
+//! and least often beyond it, is the one that the JVM used. Classes whose instances are then
+//! still off (fields that the JVM injects, padding against false sharing) are corrected by their
+//! own gaps.
+//!
+//! A class object takes what `java.lang.Class` does, injected fields included (measured by the
+//! tightest gap), and the static fields of the class that it stands for.
+
+use leakline_hprof::{PrimitiveType, Version};
+
+use crate::classes::{ClassKind, Classes, Field};
+use crate::graph::SIZE_UNIT;
+use crate::index::AddressIndex;
+
+/// How a JVM lays out objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Layout {
+    /// Bytes before the first field.
+    header: u32,
+    /// Bytes of a reference.
+    reference: u32,
+    /// Bytes before the first array element; elements of eight bytes are aligned to eight.
+    array_header: u32,
+    /// Sizes are multiples of this.
+    alignment: u32,
+}
+
+const fn layout(header: u32, reference: u32, array_header: u32) -> Layout {
+    Layout {
+        header,
+        reference,
+        array_header,
+        alignment: 8,
+    }
+}
+
+/// 64-bit HotSpot; the most common first, for it wins ties.
+const WIDE: [Layout; 7] = [
+    // compressed references and class pointers: the default below 32 GiB
+    layout(12, 4, 16),
+    // compressed class pointers alone: the default above, and with ZGC
+    layout(12, 8, 16),
+    // compact object headers (JDK 24 and later)
+    layout(8, 4, 12),
+    layout(8, 8, 12),
+    // nothing compressed; since JDK 22 array elements start right behind the length
+    layout(16, 8, 24),
+    layout(16, 8, 20),
+    layout(16, 4, 24),
+];
+/// 32-bit HotSpot, and Android.
+const NARROW: [Layout; 1] = [layout(8, 4, 12)];
+
+/// Compressed references reach this far, with the usual alignment.
+const COMPRESSED_LIMIT: u64 = 32 << 30;
+/// Neighbours looked at.
+const SAMPLE: u64 = 1 << 20;
+/// Objects side by side that are looked at together, so that the sample is spread out.
+const RUN: u64 = 256;
+/// Fewer neighbours prove nothing.
+const LEAST_SAMPLE: u64 = 64;
+
+/// What sizes are computed from.
+pub(crate) struct SizeInput<'i> {
+    pub(crate) version: Version,
+    pub(crate) identifier_bytes: u32,
+    pub(crate) classes: &'i Classes,
+    pub(crate) index: &'i AddressIndex,
+    pub(crate) class_of: &'i [u32],
+    /// Number of elements for arrays, anything for other objects.
+    pub(crate) lengths: Vec<u32>,
+}
+
+/// Size of every object in units of [`SIZE_UNIT`].
+pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
+    let candidates: &[Layout] = match input.identifier_bytes {
+        4 => &NARROW,
+        _ => &WIDE,
+    };
+    let evidence = Evidence::gather(&input, candidates);
+    let layout = evidence.layout;
+    let instance_sizes: Vec<u32> = (0..input.classes.table.len() as u32)
+        .map(|class| evidence.instance_size(&input, class))
+        .collect();
+    let mirror_base = evidence
+        .mirror_base
+        .unwrap_or_else(|| instance_sizes[input.classes.class_class as usize]);
+    let array_element: Vec<Option<u32>> = input
+        .classes
+        .table
+        .iter()
+        .map(|class| element_bytes(class.kind, layout.reference))
+        .collect();
+
+    let mut sizes = input.lengths;
+    for (size, class) in sizes.iter_mut().zip(input.class_of) {
+        let bytes = match array_element[*class as usize] {
+            Some(element) => layout.array_size(element, *size),
+            None => u64::from(instance_sizes[*class as usize]),
+        };
+        *size = units(bytes);
+    }
+    for &(object, class) in input.classes.objects() {
+        let class = input.classes.get(class);
+        let statics = class.static_bytes(layout.reference);
+        let base = if class.described { mirror_base } else { 0 };
+        sizes[object as usize] = units(layout.align(u64::from(base) + u64::from(statics)));
+    }
+    sizes
+}
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(SIZE_UNIT)).unwrap_or(u32::MAX)
+}
+
+fn element_bytes(kind: ClassKind, reference: u32) -> Option<u32> {
+    match kind {
+        ClassKind::Plain => None,
+        ClassKind::ObjectArray => Some(reference),
+        ClassKind::PrimitiveArray(element) => Some(element.bytes() as u32),
+    }
+}
+
+impl crate::classes::Class {
+    fn static_bytes(&self, reference: u32) -> u32 {
+        self.static_primitive_bytes + self.static_slots.len() as u32 * reference
+    }
+}
+
+impl Layout {
+    fn align(&self, bytes: u64) -> u64 {
+        bytes.next_multiple_of(u64::from(self.alignment))
+    }
+
+    fn array_size(&self, element: u32, length: u32) -> u64 {
+        let header = if element == 8 {
+            self.array_header.next_multiple_of(8)
+        } else {
+            self.array_header
+        };
+        self.align(u64::from(header) + u64::from(element) * u64::from(length))
+    }
+
+    fn instance_size(&self, classes: &Classes, class: u32) -> u32 {
+        let mut lineage: Vec<u32> = classes.ancestry(class).collect();
+        lineage.reverse();
+        let mut packing = Packing {
+            end: self.header,
+            holes: Vec::new(),
+        };
+        for class in lineage {
+            packing.add(&classes.get(class).fields, self.reference);
+        }
+        self.align(u64::from(packing.end)) as u32
+    }
+}
+
+/// Fields of a class and its superclasses put one after the other, as HotSpot does since JDK 15:
+/// primitive fields by falling size, then references; holes are filled first.
+struct Packing {
+    end: u32,
+    /// Start and length of gaps left by alignment.
+    holes: Vec<(u32, u32)>,
+}
+
+impl Packing {
+    fn add(&mut self, fields: &[Field], reference: u32) {
+        let primitives = [8, 4, 2, 1].into_iter().flat_map(|bytes| {
+            fields
+                .iter()
+                .filter(move |field| primitive_bytes(field) == Some(bytes))
+                .map(move |_| bytes)
+        });
+        let references = fields
+            .iter()
+            .filter(|field| primitive_bytes(field).is_none())
+            .map(|_| reference);
+        for bytes in primitives.chain(references) {
+            self.place(bytes);
+        }
+    }
+
+    fn place(&mut self, bytes: u32) {
+        let best = self
+            .holes
+            .iter()
+            .enumerate()
+            .filter(|(_, (start, length))| start.next_multiple_of(bytes) + bytes <= start + length)
+            .min_by_key(|(_, (_, length))| *length)
+            .map(|(position, hole)| (position, *hole));
+        if let Some((position, (start, length))) = best {
+            self.holes.remove(position);
+            let at = start.next_multiple_of(bytes);
+            self.leave(start, at);
+            self.leave(at + bytes, start + length);
+        } else {
+            let at = self.end.next_multiple_of(bytes);
+            self.leave(self.end, at);
+            self.end = at + bytes;
+        }
+    }
+
+    fn leave(&mut self, from: u32, to: u32) {
+        if from < to {
+            self.holes.push((from, to - from));
+        }
+    }
+}
+
+fn primitive_bytes(field: &Field) -> Option<u32> {
+    field
+        .value_type
+        .primitive()
+        .map(|p: PrimitiveType| p.bytes() as u32)
+}
+
+/// What the gaps between neighbours say.
+struct Evidence {
+    layout: Layout,
+    /// Whether the gaps were enough to tell; then single classes are corrected by them.
+    measured: bool,
+    gaps: Vec<ClassGaps>,
+    /// Bytes of a class object without static fields.
+    mirror_base: Option<u32>,
+}
+
+/// Distances from instances of one class to the next object.
+#[derive(Clone, Copy, Default)]
+struct ClassGaps {
+    least: u32,
+    seen: u32,
+    seen_least: u32,
+}
+
+impl ClassGaps {
+    fn add(&mut self, gap: u32) {
+        self.seen += 1;
+        if self.seen == 1 || gap < self.least {
+            self.least = gap;
+            self.seen_least = 1;
+        } else if gap == self.least {
+            self.seen_least += 1;
+        }
+    }
+}
+
+impl Evidence {
+    fn gather(input: &SizeInput<'_>, candidates: &[Layout]) -> Evidence {
+        let classes = input.classes;
+        let mut alignment_bits = 0u64;
+        let mut greatest = 0u64;
+        let mut gaps = vec![ClassGaps::default(); classes.table.len()];
+        let mut scores = vec![(0i64, 0u64); candidates.len()];
+        let mut sampled = 0u64;
+        let mut mirror_gaps: Vec<(u32, u32)> = Vec::new();
+        let predicted: Vec<Vec<u32>> = candidates
+            .iter()
+            .map(|layout| {
+                (0..classes.table.len() as u32)
+                    .map(|class| layout.instance_size(classes, class))
+                    .collect()
+            })
+            .collect();
+        let stride = (u64::from(input.index.len()) / SAMPLE).max(1);
+        let mut previous: Option<u64> = None;
+        for (number, id) in input.index.ids().enumerate() {
+            alignment_bits |= id;
+            greatest = id;
+            let Some(gap) = previous.replace(id).map(|previous| id - previous) else {
+                continue;
+            };
+            let object = number - 1;
+            let class_number = input.class_of[object];
+            let class = classes.get(class_number);
+            if class_number == classes.class_class
+                && let Some(of) = classes.of_object(object as u32)
+            {
+                mirror_gaps.push((of, u32::try_from(gap).unwrap_or(u32::MAX)));
+                continue;
+            }
+            let is_sampled = (number as u64 / RUN).is_multiple_of(stride);
+            if !is_sampled || !class.described {
+                continue;
+            }
+            sampled += 1;
+            let gap32 = u32::try_from(gap).unwrap_or(u32::MAX);
+            if class.kind == ClassKind::Plain {
+                gaps[class_number as usize].add(gap32);
+            }
+            for ((layout, sizes), score) in candidates.iter().zip(&predicted).zip(&mut scores) {
+                let size = match element_bytes(class.kind, layout.reference) {
+                    Some(element) => layout.array_size(element, input.lengths[object]),
+                    None => u64::from(sizes[class_number as usize]),
+                };
+                match size.cmp(&gap) {
+                    std::cmp::Ordering::Equal => {
+                        score.0 += 1;
+                        score.1 += 1;
+                    }
+                    std::cmp::Ordering::Greater => score.0 -= 1,
+                    std::cmp::Ordering::Less => {}
+                }
+            }
+        }
+        let best = (0..candidates.len())
+            .rev()
+            .max_by_key(|candidate| scores[*candidate].0)
+            .unwrap_or(0);
+        let measured = sampled >= LEAST_SAMPLE && scores[best].1 * 2 >= sampled;
+        let mut layout = match (measured, candidates) {
+            (true, _) => candidates[best],
+            (false, [_, uncompressed, ..]) if greatest >= COMPRESSED_LIMIT => *uncompressed,
+            (false, _) => candidates[0],
+        };
+        if measured {
+            layout.alignment = 1 << alignment_bits.trailing_zeros().clamp(3, 8);
+        }
+        let mirror_base = (measured && mirror_gaps.len() >= 16)
+            .then(|| {
+                mirror_gaps
+                    .iter()
+                    .map(|(class, gap)| {
+                        let statics = classes.get(*class).static_bytes(layout.reference);
+                        gap.saturating_sub(layout.align(u64::from(statics)) as u32)
+                    })
+                    .filter(|base| *base >= layout.header)
+                    .min()
+            })
+            .flatten();
+        Evidence {
+            layout,
+            measured,
+            gaps,
+            mirror_base,
+        }
+    }
+
+    fn instance_size(&self, input: &SizeInput<'_>, class: u32) -> u32 {
+        let described = input.classes.get(class);
+        if !described.described {
+            return self.layout.align(u64::from(self.layout.header)) as u32;
+        }
+        if input.version == Version::V1_0_3 {
+            // Android writes the true size
+            return described.dump_size;
+        }
+        let computed = self.layout.instance_size(input.classes, class);
+        let gaps = self.gaps[class as usize];
+        if !self.measured || gaps.seen == 0 {
+            return computed;
+        }
+        // objects cannot overlap
+        if gaps.least < computed {
+            return gaps.least;
+        }
+        /// More than padding and injected fields take.
+        const LARGEST_EXCESS: u32 = 512;
+        let regular = gaps.seen >= 4 && gaps.seen_least * 2 >= gaps.seen;
+        if regular && gaps.least - computed <= LARGEST_EXCESS {
+            return gaps.least;
+        }
+        computed
+    }
+}

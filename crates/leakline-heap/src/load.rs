@@ -1,0 +1,610 @@
+//! From the bytes of a dump to the graph, in three passes: ids and names, then the shape of each
+//! object, then the references. The passes over objects run in parallel over chunks of the dump.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use leakline_hprof::{
+    ClassDump, HeapRecord, Hprof, PrimitiveType, Value, ValueType, java_class_name,
+};
+use rayon::prelude::*;
+
+use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
+use crate::error::HeapError;
+use crate::graph::{Heap, NONE, Offsets};
+use crate::index::AddressIndex;
+use crate::layout::{self, SizeInput};
+use crate::reachability;
+use crate::records::{Chunk, RecordIndex, object_id};
+use crate::report::DumpFacts;
+use crate::roots::{self, Root, RootKind, Thread};
+use crate::scan::{Names, Scan};
+use crate::symbols::Symbols;
+
+/// Which references keep an object alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum References {
+    /// The referents of soft, weak, final and phantom references are not held by them. What is
+    /// held only that way is counted apart.
+    #[default]
+    Strong,
+    /// All references hold, as Eclipse MAT sees it.
+    All,
+}
+
+/// What is being done, for a progress bar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Finding names, classes and objects.
+    Scan,
+    /// Reading references.
+    Link,
+    /// Reachability, dominators, retained sizes.
+    Retain,
+    /// Suspects and the report.
+    Report,
+}
+
+/// Told the phase and how much of it is done, from 0 to 1; may be called from several threads.
+pub type Progress<'p> = &'p (dyn Fn(Phase, f32) + Sync);
+
+/// How to read a dump.
+#[derive(Clone, Copy, Default)]
+pub struct LoadOptions<'p> {
+    /// Which references keep an object alive.
+    pub references: References,
+    /// Told how far the work is.
+    pub progress: Option<Progress<'p>>,
+}
+
+/// Reads a dump (decompressed) into a graph.
+///
+/// A damaged dump gives what can be read, with [`DumpFacts::problems`]; when its roots are lost,
+/// stand-ins keep the answer usable. Memory: about 20 bytes per object and 4 per reference.
+pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, HeapError> {
+    let report = |phase: Phase, part: f32| {
+        if let Some(progress) = options.progress {
+            progress(phase, part);
+        }
+    };
+    let hprof = Hprof::parse(bytes)?;
+    let mut scan = Scan::of(&hprof, &|part| report(Phase::Scan, part));
+    let identifier_bytes = hprof.identifier_size().bytes() as u32;
+
+    // classes that objects have but the dump does not describe get a class object all the same
+    for class in &scan.used_classes {
+        if !scan.classes.contains_key(class) {
+            scan.ids.insert(*class);
+        }
+    }
+    let objects = scan.ids.inserted();
+    let builder = std::mem::take(&mut scan.ids);
+    let index = builder
+        .build()
+        .ok_or(HeapError::TooManyObjects { objects })?;
+    if index.len() == 0 {
+        return Err(HeapError::NoObjects {
+            problem: scan.first_problem,
+        });
+    }
+    let repeated = objects - u64::from(index.len());
+    if repeated > 0 {
+        scan.problems.push(format!(
+            "{repeated} objects are described more than once; the last description is used"
+        ));
+    }
+
+    let mut symbols = Symbols::default();
+    let classes = ClassTable::build(&scan, &index, identifier_bytes, &mut symbols);
+    let (roots, threads) = roots::resolve(&scan.roots, &scan.names, &index);
+    let records = RecordIndex::new(
+        std::mem::take(&mut scan.segments),
+        std::mem::take(&mut scan.chunks),
+    );
+    let passes = ObjectPasses {
+        records: &records,
+        index: &index,
+        classes: &classes,
+        threads: &threads,
+        // two records for one object race for its row
+        in_order: repeated > 0,
+        progress: &|part| report(Phase::Link, part),
+    };
+    let shapes = passes.shapes();
+    let links = passes.links(shapes.lengths_of_rows, objects)?;
+    let unresolved = links.unresolved;
+    if unresolved > 0 {
+        scan.problems.push(format!(
+            "{unresolved} references lead to objects that the dump does not contain"
+        ));
+    }
+    let undescribed = shapes.undescribed;
+    if undescribed > 0 {
+        scan.problems.push(format!(
+            "{undescribed} objects are of classes that the dump does not describe; their references are unknown"
+        ));
+    }
+    let sizes = layout::sizes(SizeInput {
+        version: hprof.header().version,
+        identifier_bytes,
+        classes: &classes.classes,
+        index: &index,
+        class_of: &shapes.class_of,
+        lengths: shapes.array_lengths,
+    });
+    let facts = DumpFacts {
+        identifier_size: identifier_bytes as u8,
+        taken_at: hprof.header().taken_at,
+        complete: scan.complete,
+        problems: scan.problems,
+        ..DumpFacts::default()
+    };
+    let mut heap = Heap {
+        records,
+        index,
+        symbols,
+        class_edges: vec![NONE; classes.classes.table.len()],
+        classes: classes.classes,
+        class_of: shapes.class_of,
+        sizes,
+        offsets: links.offsets,
+        edges: links.edges,
+        roots,
+        threads,
+        facts,
+        references: options.references,
+        roots_lost: false,
+    };
+    heap.complete_roots();
+    heap.name_threads();
+    Ok(heap)
+}
+
+/// Classes with what the object passes need of them.
+struct ClassTable<'a> {
+    classes: Classes,
+    ids: Vec<u64>,
+    /// By class, in the order of `ids`.
+    dumps: Vec<Option<ClassDump<'a>>>,
+    /// By [`PrimitiveType::code`].
+    primitive_arrays: [u32; 16],
+}
+
+impl<'a> ClassTable<'a> {
+    fn build(
+        scan: &Scan<'a>,
+        index: &AddressIndex,
+        identifier_bytes: u32,
+        symbols: &mut Symbols,
+    ) -> ClassTable<'a> {
+        let mut ids: Vec<u64> = scan.classes.keys().copied().collect();
+        ids.extend(
+            scan.used_classes
+                .iter()
+                .filter(|id| !scan.classes.contains_key(id)),
+        );
+        ids.sort_unstable();
+        let mut table: Vec<Class> = Vec::with_capacity(ids.len() + 9);
+        let mut superclasses = Vec::with_capacity(ids.len() + 9);
+        let mut dumps = Vec::with_capacity(ids.len() + 9);
+        for &id in &ids {
+            let dump = scan.classes.get(&id);
+            let mut class = named_class(id, &scan.names, symbols);
+            class.object = index.find(id).unwrap_or(NONE);
+            if let Some(dump) = dump {
+                describe(&mut class, dump, index, &scan.names, symbols);
+            }
+            superclasses.push(dump.map_or(0, |dump| dump.super_id));
+            dumps.push(dump.copied());
+            table.push(class);
+        }
+        // what the virtual machine must have, even if the dump does not say so
+        let mut required = |name: &str, kind: ClassKind| -> u32 {
+            let name = symbols.intern(name);
+            if let Some(known) = table.iter().position(|class| class.name == name) {
+                table[known].kind = kind;
+                return known as u32;
+            }
+            // behind all others, so that the ids stay sorted
+            let id = u64::MAX - 16 + (table.len() - ids.len()) as u64;
+            table.push(empty_class(id, name, kind));
+            superclasses.push(0);
+            dumps.push(None);
+            table.len() as u32 - 1
+        };
+        let class_class = required("java.lang.Class", ClassKind::Plain);
+        let mut primitive_arrays = [NONE; 16];
+        for code in 4..12u8 {
+            if let Some(element) = PrimitiveType::from_code(code) {
+                let name = format!("{}[]", element.java_name());
+                primitive_arrays[usize::from(code)] =
+                    required(&name, ClassKind::PrimitiveArray(element));
+            }
+        }
+        ClassTable {
+            classes: Classes::new(table, &superclasses, class_class, identifier_bytes, symbols),
+            ids,
+            dumps,
+            primitive_arrays,
+        }
+    }
+}
+
+fn empty_class(id: u64, name: crate::symbols::Symbol, kind: ClassKind) -> Class {
+    Class {
+        id,
+        name,
+        object: NONE,
+        superclass: None,
+        loader: NONE,
+        kind,
+        fields: Vec::new(),
+        slots: Vec::new(),
+        static_slots: Vec::new(),
+        static_primitive_bytes: 0,
+        dump_size: 0,
+        referent: None,
+        described: matches!(kind, ClassKind::PrimitiveArray(_)),
+    }
+}
+
+fn named_class(id: u64, names: &Names<'_>, symbols: &mut Symbols) -> Class {
+    let name = names
+        .class_names
+        .get(&id)
+        .and_then(|name| names.string(*name))
+        .map_or_else(
+            || format!("unknown-class-0x{id:x}"),
+            |name| java_class_name(&name),
+        );
+    let kind = if name.ends_with("[]") {
+        ClassKind::ObjectArray
+    } else {
+        ClassKind::Plain
+    };
+    empty_class(id, symbols.intern(&name), kind)
+}
+
+fn describe(
+    class: &mut Class,
+    dump: &ClassDump<'_>,
+    index: &AddressIndex,
+    names: &Names<'_>,
+    symbols: &mut Symbols,
+) {
+    let mut name = |id: u64| {
+        let text = names
+            .string(id)
+            .unwrap_or_else(|| format!("field-0x{id:x}"));
+        symbols.intern(&text)
+    };
+    class.fields = dump
+        .instance_fields()
+        .map(|field| Field {
+            name: name(field.name_id),
+            value_type: field.value_type,
+        })
+        .collect();
+    for field in dump.static_fields() {
+        match field.value {
+            Value::Object(_) => class.static_slots.push(name(field.name_id)),
+            value => class.static_primitive_bytes += dump_bytes(value.value_type(), 8),
+        }
+    }
+    // old virtual machines list what the constant pool refers to
+    for entry in dump.constant_pool() {
+        if entry.value.value_type() == ValueType::Object {
+            class.static_slots.push(symbols.intern("<constant pool>"));
+        }
+    }
+    class.loader = index.find(dump.loader_id).unwrap_or(NONE);
+    class.dump_size = dump.instance_size;
+    class.described = true;
+}
+
+/// The two passes over all objects.
+struct ObjectPasses<'p, 'a> {
+    records: &'p RecordIndex<'a>,
+    index: &'p AddressIndex,
+    classes: &'p ClassTable<'a>,
+    threads: &'p [Thread],
+    in_order: bool,
+    progress: &'p (dyn Fn(f32) + Sync),
+}
+
+/// What the first of them finds, by object.
+struct Shapes {
+    class_of: Vec<u32>,
+    array_lengths: Vec<u32>,
+    lengths_of_rows: Vec<u32>,
+    undescribed: u64,
+}
+
+/// What the second finds.
+struct Links {
+    offsets: Offsets,
+    edges: Vec<u32>,
+    unresolved: u64,
+}
+
+impl<'a> ObjectPasses<'_, 'a> {
+    fn shapes(&self) -> Shapes {
+        let count = self.index.len() as usize;
+        // objects without a record are the class objects made for undescribed classes
+        let class_of = atomics(count, self.classes.classes.class_class);
+        let array_lengths = atomics(count, 0);
+        let rows = atomics(count, 0);
+        let undescribed = AtomicU64::new(0);
+        self.each_record(0.0, |record, finder| {
+            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+                return;
+            };
+            let object = object as usize;
+            let (class, array_length, row) = self.shape(&record, finder, &undescribed);
+            class_of[object].store(class, Relaxed);
+            array_lengths[object].store(array_length, Relaxed);
+            rows[object].store(row, Relaxed);
+        });
+        for thread in self.threads {
+            rows[thread.object as usize].fetch_add(thread.locals.len() as u32, Relaxed);
+        }
+        Shapes {
+            class_of: plain(class_of),
+            array_lengths: plain(array_lengths),
+            lengths_of_rows: plain(rows),
+            undescribed: undescribed.into_inner(),
+        }
+    }
+
+    /// Class, array length, and number of references of an object.
+    fn shape(
+        &self,
+        record: &HeapRecord<'a>,
+        finder: &mut ClassFinder<'_>,
+        undescribed: &AtomicU64,
+    ) -> (u32, u32, u32) {
+        let classes = &self.classes.classes;
+        let mut class_of = |id: u64| {
+            let number = finder.find(id);
+            if number == NONE {
+                return classes.class_class;
+            }
+            if !classes.get(number).described {
+                undescribed.fetch_add(1, Relaxed);
+            }
+            number
+        };
+        match *record {
+            HeapRecord::Instance { class_id, .. } => {
+                let class = class_of(class_id);
+                (class, 0, classes.get(class).slots.len() as u32)
+            }
+            HeapRecord::ObjectArray {
+                class_id, elements, ..
+            } => {
+                let filled = elements
+                    .iter()
+                    .fold(0u32, |filled, id| filled + u32::from(id != 0));
+                (class_of(class_id), elements.len() as u32, filled)
+            }
+            HeapRecord::PrimitiveArray {
+                element_type,
+                length,
+                ..
+            }
+            | HeapRecord::PrimitiveArrayWithoutData {
+                element_type,
+                length,
+                ..
+            } => (
+                self.classes.primitive_arrays[usize::from(element_type.code())],
+                length,
+                0,
+            ),
+            HeapRecord::Class(class) => {
+                let number = finder.find(class.class_id);
+                let statics = match number {
+                    NONE => 0,
+                    number => classes.get(number).static_slots.len(),
+                };
+                let row = crate::classes::CLASS_SLOTS.len() + statics;
+                (classes.class_class, 0, row as u32)
+            }
+            HeapRecord::GcRoot(_) | HeapRecord::HeapInfo { .. } => (classes.class_class, 0, 0),
+        }
+    }
+
+    fn links(&self, lengths_of_rows: Vec<u32>, objects: u64) -> Result<Links, HeapError> {
+        let offsets =
+            Offsets::from_lengths(lengths_of_rows).ok_or(HeapError::TooManyObjects { objects })?;
+        let edges = atomics(offsets.total(), NONE);
+        let unresolved = AtomicU64::new(0);
+        let resolve = |id: u64| match self.index.find(id) {
+            Some(object) => object,
+            None => {
+                unresolved.fetch_add(u64::from(id != 0), Relaxed);
+                NONE
+            }
+        };
+        self.each_record(0.5, |record, finder| {
+            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+                return;
+            };
+            let row = &edges[offsets.row(object)];
+            if self.in_order {
+                row.iter().for_each(|edge| edge.store(NONE, Relaxed));
+            }
+            self.link(&record, finder, row, resolve);
+        });
+        for thread in self.threads {
+            let row = &edges[offsets.row(thread.object)];
+            let behind_fields = row.len().saturating_sub(thread.locals.len());
+            for (edge, local) in row[behind_fields..].iter().zip(&thread.locals) {
+                edge.store(local.object, Relaxed);
+            }
+        }
+        Ok(Links {
+            edges: plain(edges),
+            offsets,
+            unresolved: unresolved.into_inner(),
+        })
+    }
+
+    fn link(
+        &self,
+        record: &HeapRecord<'a>,
+        finder: &mut ClassFinder<'_>,
+        row: &[AtomicU32],
+        resolve: impl Fn(u64) -> u32,
+    ) {
+        match *record {
+            HeapRecord::Instance {
+                class_id, fields, ..
+            } => {
+                let class = finder.find(class_id);
+                if class == NONE {
+                    return;
+                }
+                let size = self.identifier_bytes();
+                let slots = &self.classes.classes.get(class).slots;
+                for (edge, slot) in row.iter().zip(slots) {
+                    let start = slot.offset as usize;
+                    let bytes = fields.get(start..start + size).unwrap_or_default();
+                    edge.store(resolve(big_endian(bytes)), Relaxed);
+                }
+            }
+            HeapRecord::ObjectArray { elements, .. } => {
+                let filled = elements.iter().filter(|id| *id != 0);
+                for (edge, id) in row.iter().zip(filled) {
+                    edge.store(resolve(id), Relaxed);
+                }
+            }
+            HeapRecord::Class(class) => {
+                // the last description of a class counts
+                let number = finder.find(class.class_id);
+                let dump = (number != NONE)
+                    .then(|| self.classes.dumps[number as usize])
+                    .flatten()
+                    .unwrap_or(class);
+                for (edge, id) in row.iter().zip(class_references(&dump)) {
+                    edge.store(resolve(id), Relaxed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn identifier_bytes(&self) -> usize {
+        self.records.identifier_bytes()
+    }
+
+    fn each_record(
+        &self,
+        progress_from: f32,
+        visit: impl Fn(HeapRecord<'a>, &mut ClassFinder<'_>) + Sync,
+    ) {
+        let chunks = self.records.chunks();
+        let done = AtomicUsize::new(0);
+        let chunk = |finder: &mut ClassFinder<'_>, chunk: &Chunk| {
+            for record in self.records.records(chunk) {
+                visit(record, finder);
+            }
+            let done = done.fetch_add(1, Relaxed) + 1;
+            (self.progress)(progress_from + 0.5 * done as f32 / chunks.len() as f32);
+        };
+        let finder = || ClassFinder::new(&self.classes.ids);
+        if self.in_order {
+            let mut finder = finder();
+            chunks.iter().for_each(|next| chunk(&mut finder, next));
+        } else {
+            chunks.par_iter().for_each_init(finder, chunk);
+        }
+    }
+}
+
+/// References of a class object, in the order of its row.
+fn class_references(class: &ClassDump<'_>) -> impl Iterator<Item = u64> {
+    let statics = class.static_fields().map(|field| field.value);
+    let constants = class.constant_pool().map(|entry| entry.value);
+    [
+        class.super_id,
+        class.loader_id,
+        class.signers_id,
+        class.protection_domain_id,
+    ]
+    .into_iter()
+    .chain(statics.chain(constants).filter_map(|value| match value {
+        Value::Object(id) => Some(id),
+        _ => None,
+    }))
+}
+
+#[inline]
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+fn atomics(count: usize, value: u32) -> Vec<AtomicU32> {
+    std::iter::repeat_with(|| AtomicU32::new(value))
+        .take(count)
+        .collect()
+}
+
+/// Reuses the memory: both have the same size and alignment.
+fn plain(values: Vec<AtomicU32>) -> Vec<u32> {
+    values.into_iter().map(AtomicU32::into_inner).collect()
+}
+
+impl Heap<'_> {
+    /// Adds the roots that the dump does not name, and settles which classes are roots.
+    fn complete_roots(&mut self) {
+        let has = |kind: RootKind| self.roots.iter().any(|root| root.kind == kind);
+        let (has_system_classes, has_threads) = (has(RootKind::SystemClass), has(RootKind::Thread));
+        if !has_system_classes {
+            // J9 names no system classes; the boot loader's are never unloaded
+            let boot =
+                self.classes.table.iter().filter(|class| {
+                    class.described && class.loader == NONE && class.object != NONE
+                });
+            self.roots.extend(boot.map(|class| Root {
+                object: class.object,
+                kind: RootKind::SystemClass,
+            }));
+        }
+        self.settle_roots();
+        // the JVM writes thread roots behind the objects: without them the end is missing
+        if !self.facts.complete && !has_threads {
+            self.roots_lost = true;
+            let reached = reachability::strengths(self);
+            let stand_ins = reachability::stand_in_roots(self, &reached);
+            self.facts.problems.push(format!(
+                "the dump ends before its GC roots: {} objects that nothing refers to stand in for them, so garbage may count as live",
+                leakline_model::grouped(stand_ins.len() as u64)
+            ));
+            self.roots.extend(stand_ins.into_iter().map(|object| Root {
+                object,
+                kind: RootKind::StandIn,
+            }));
+            self.settle_roots();
+        }
+    }
+
+    /// One root for each object, of the kind that explains most.
+    fn settle_roots(&mut self) {
+        self.roots.sort_unstable();
+        self.roots.dedup_by_key(|root| root.object);
+        self.class_edges = self
+            .classes
+            .table
+            .iter()
+            .map(|class| {
+                let is_root = self
+                    .roots
+                    .binary_search_by_key(&class.object, |root| root.object)
+                    .is_ok();
+                if is_root { NONE } else { class.object }
+            })
+            .collect();
+    }
+}

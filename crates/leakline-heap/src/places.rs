@@ -1,0 +1,580 @@
+//! Places: every object filed under the path of field names that leads to it.
+//!
+//! All objects that the same path reaches share a place: `static Shop.orders → ArrayList →
+//! Object[] → Order` is one, however many orders there are (the rule of LeakCanary's Shark:
+//! merge objects by the edge names of their shortest path). This shows what piles up where even
+//! if no single object dominates it, and the paths of one dump can be found again in another.
+//!
+//! The search for shortest paths starts where people look for a cause: first at static fields,
+//! then at other roots, then at threads, and on their stacks last. Classes loaded several times
+//! under one name (redeployed code) are no start: what keeps their loaders is the question.
+//! Paths that run in circles (`Node.next → Node.next → …`) are folded.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::analyze::Retention;
+use crate::classes::CLASS_SLOTS;
+use crate::collections::{self, Owner, Role};
+use crate::graph::{EdgeName, Heap, NONE};
+use crate::reachability::Strength;
+use crate::roots::{RootKind, Thread};
+use crate::symbols::{Symbol, Symbols};
+
+/// What leads from one place to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Edge {
+    /// From nowhere: a class whose static fields are starts.
+    Class,
+    /// From nowhere: a root of this kind.
+    Root(RootKind),
+    /// From nowhere: threads; the name with its numbers blanked.
+    Thread(Symbol),
+    /// From nowhere: objects that wait for their finalizer.
+    FinalizerQueue,
+    Static(Symbol),
+    Field(Symbol),
+    Element,
+    /// A local variable: `Class.method`.
+    Local(Symbol),
+    /// A thread-local value: what holds the `ThreadLocal`.
+    ThreadLocal(Symbol),
+    /// From an object to its class, or one of [`CLASS_SLOTS`].
+    OfClass,
+}
+
+/// Objects that one path reaches.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) parent: u32,
+    pub(crate) edge: Edge,
+    pub(crate) class: Symbol,
+    pub(crate) role: Role,
+    pub(crate) objects: u64,
+    /// Shallow bytes of its objects.
+    pub(crate) own_bytes: u64,
+    /// Shallow bytes of its objects and of all places below.
+    pub(crate) bytes: u64,
+    /// What its objects retain together, by dominators.
+    pub(crate) retained: u64,
+    /// How many of its objects were reached from another of them.
+    pub(crate) linked: u64,
+    /// The object that retains most, and how much.
+    pub(crate) heaviest: (u32, u64),
+    depth: u32,
+    /// The child found last: most objects of a place have the same children.
+    recent: (Edge, Symbol, u32),
+}
+
+/// All places of a heap, each after its parent.
+pub(crate) struct Places {
+    pub(crate) places: Vec<Place>,
+    pub(crate) symbols: Symbols,
+    /// Place of each object; [`NONE`] for objects in none.
+    pub(crate) place_of: Vec<u32>,
+    /// The object before each on its shortest path; [`NONE`] at a start.
+    pub(crate) parent_of: Vec<u32>,
+}
+
+/// Beyond this many places, further paths are filed under their beginning.
+const MAX_PLACES: usize = 1 << 20;
+/// Likewise for paths of more steps.
+const MAX_DEPTH: u32 = 128;
+
+impl Places {
+    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention) -> Places {
+        let mut search = Search::new(heap, retention);
+        search.static_fields();
+        search.other_roots();
+        search.class_slots();
+        search.threads();
+        search.finalizer_queue();
+        search.finish()
+    }
+}
+
+struct Search<'s, 'a> {
+    heap: &'s Heap<'a>,
+    retention: &'s Retention,
+    found: Places,
+    children: HashMap<(u32, Edge, Symbol), u32, BuildHasherDefault<PlaceHasher>>,
+    queue: std::collections::VecDeque<u32>,
+    /// Only objects held this strongly are filed.
+    level: Strength,
+    /// Class objects whose static fields are starts, those of the application first.
+    starts: Vec<(u32, u32)>,
+    /// What holds each `ThreadLocal`, by object.
+    thread_locals: Vec<(u32, Symbol)>,
+    /// By class: its name for filing.
+    class_names: Vec<Symbol>,
+    /// The JDK collection that a class extends, by the name of the class.
+    collection_names: HashMap<Symbol, Symbol>,
+    thread_local_entry: Symbol,
+    /// By class: the symbol of `class Name`.
+    class_object_names: HashMap<u32, Symbol>,
+}
+
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(heap: &'s Heap<'a>, retention: &'s Retention) -> Self {
+        let mut symbols = heap.symbols.clone();
+        let class_names: Vec<Symbol> = heap
+            .classes
+            .table
+            .iter()
+            .map(|class| {
+                let name = heap.name(class.name);
+                match collections::canonical(name) {
+                    same if same == name => class.name,
+                    other => symbols.intern(other),
+                }
+            })
+            .collect();
+        let collection_names = (0..heap.classes.table.len() as u32)
+            .filter_map(|class| {
+                let collection = heap
+                    .classes
+                    .ancestry(class)
+                    .map(|ancestor| heap.classes.get(ancestor).name)
+                    .find(|name| collections::is_container(heap.name(*name)))?;
+                Some((heap.classes.get(class).name, collection))
+            })
+            .collect();
+        let thread_local_entry = symbols.intern(collections::THREAD_LOCAL_ENTRY);
+        let nowhere = symbols.intern("");
+        let root = Place {
+            parent: NONE,
+            edge: Edge::Root(RootKind::Unknown),
+            class: nowhere,
+            role: Role::Plain,
+            objects: 1,
+            own_bytes: 0,
+            bytes: 0,
+            retained: 0,
+            linked: 0,
+            heaviest: (NONE, 0),
+            depth: 0,
+            recent: (Edge::Class, nowhere, NONE),
+        };
+        let mut search = Search {
+            heap,
+            retention,
+            found: Places {
+                places: vec![root],
+                symbols,
+                place_of: vec![NONE; heap.len()],
+                parent_of: vec![NONE; heap.len()],
+            },
+            children: HashMap::default(),
+            queue: std::collections::VecDeque::new(),
+            level: Strength::Strong,
+            starts: starting_classes(heap, retention),
+            thread_locals: Vec::new(),
+            class_names,
+            collection_names,
+            thread_local_entry,
+            class_object_names: HashMap::new(),
+        };
+        search.thread_locals = search.named_thread_locals();
+        search
+    }
+
+    /// Which static field holds each `ThreadLocal`: its name for people.
+    fn named_thread_locals(&mut self) -> Vec<(u32, Symbol)> {
+        let mut named = Vec::new();
+        for &(object, class) in self.heap.classes.objects() {
+            let class = self.heap.classes.get(class);
+            let statics = self.heap.row(object).iter().skip(CLASS_SLOTS.len());
+            for (&target, field) in statics.zip(&class.static_slots) {
+                if target == NONE {
+                    continue;
+                }
+                let target_class = self.heap.class_of[target as usize];
+                if self.heap.classes.inherits(
+                    target_class,
+                    "java.lang.ThreadLocal",
+                    &self.heap.symbols,
+                ) {
+                    let name = format!("{}.{}", self.heap.name(class.name), self.heap.name(*field));
+                    named.push((target, self.found.symbols.intern(&name)));
+                }
+            }
+        }
+        named.sort_unstable();
+        named.dedup_by_key(|(object, _)| *object);
+        named
+    }
+
+    fn static_fields(&mut self) {
+        // no path may lead through a start or a thread: they begin paths of their own
+        for (object, class) in self.starts.clone() {
+            let name = self.heap.classes.get(class).name;
+            let place = self.child(0, Edge::Class, name);
+            self.file(object, place, NONE, false);
+        }
+        for thread in self.heap.threads() {
+            if self.in_search(thread.object) {
+                let name = self.found.symbols.intern(&blank_numbers(&thread.name));
+                let class = self.class_names[self.heap.class_of[thread.object as usize] as usize];
+                let place = self.child(0, Edge::Thread(name), class);
+                self.file(thread.object, place, NONE, false);
+            }
+        }
+        for (object, _) in self.starts.clone() {
+            let statics = CLASS_SLOTS.len()..self.heap.row(object).len();
+            self.expand_part(object, statics);
+        }
+        self.run();
+    }
+
+    fn other_roots(&mut self) {
+        for root in self.heap.roots() {
+            if self.in_search(root.object) {
+                let class = self.class_name(root.object);
+                let place = self.child(0, Edge::Root(root.kind), class);
+                self.file(root.object, place, NONE, true);
+            }
+        }
+        self.run();
+    }
+
+    fn class_slots(&mut self) {
+        for (object, _) in self.starts.clone() {
+            let end = CLASS_SLOTS.len().min(self.heap.row(object).len());
+            self.expand_part(object, 0..end);
+        }
+        self.run();
+    }
+
+    /// Thread locals say most, then variables of the application's methods; where a library
+    /// method waits for work says least.
+    fn threads(&mut self) {
+        let heap = self.heap;
+        let fields_of = |thread: &Thread| {
+            let fields = heap.class(thread.object).slots.len();
+            fields.min(heap.row(thread.object).len())
+        };
+        for thread in heap.threads() {
+            for position in 0..fields_of(thread) {
+                let slot = heap.class(thread.object).slots.get(position);
+                if slot.is_some_and(|slot| heap.name(slot.name).ends_with("hreadLocals")) {
+                    self.expand_part(thread.object, position..position + 1);
+                }
+            }
+        }
+        self.run();
+        self.locals(|owner| owner > Owner::Platform);
+        for thread in heap.threads() {
+            self.expand_part(thread.object, 0..fields_of(thread));
+        }
+        self.run();
+        self.locals(|_| true);
+    }
+
+    /// Objects on stacks, in frames whose class belongs to one of the wanted.
+    fn locals(&mut self, wanted: impl Fn(Owner) -> bool) {
+        for thread in self.heap.threads() {
+            if self.found.place_of[thread.object as usize] == NONE {
+                continue;
+            }
+            for local in &thread.locals {
+                let frame = local
+                    .frame
+                    .and_then(|frame| thread.frames.get(frame as usize));
+                let owner = frame.map_or(Owner::Platform, |frame| collections::owner(&frame.class));
+                if wanted(owner) && self.in_search(local.object) {
+                    let method = frame.map_or_else(String::new, |frame| {
+                        format!("{}.{}", frame.class, frame.method)
+                    });
+                    let method = self.found.symbols.intern(&method);
+                    self.reach(thread.object, local.object, Edge::Local(method));
+                }
+            }
+        }
+        self.run();
+    }
+
+    fn finalizer_queue(&mut self) {
+        self.level = Strength::Final;
+        let heap = self.heap;
+        for &object in &self.retention.weak_entries {
+            if self.in_search(object) {
+                let class = self.class_name(object);
+                let place = self.child(0, Edge::FinalizerQueue, class);
+                self.file(object, place, NONE, true);
+            }
+        }
+        debug_assert_eq!(heap.len(), self.found.place_of.len());
+        self.run();
+    }
+
+    fn in_search(&self, object: u32) -> bool {
+        self.found.place_of[object as usize] == NONE
+            && self.retention.strengths[object as usize] == self.level
+    }
+
+    fn run(&mut self) {
+        while let Some(object) = self.queue.pop_front() {
+            let row = self.heap.row(object).len();
+            self.expand_part(object, 0..row);
+            let class = self.heap.class_of[object as usize];
+            let class = self.heap.classes.get(class).object;
+            if class != NONE && self.in_search(class) {
+                self.reach(object, class, Edge::OfClass);
+            }
+        }
+    }
+
+    /// Files what part of an object's row refers to.
+    fn expand_part(&mut self, object: u32, part: std::ops::Range<usize>) {
+        if self.found.place_of[object as usize] == NONE {
+            return;
+        }
+        let heap = self.heap;
+        let row = heap.row(object);
+        let referent = heap.class(object).referent;
+        for position in part {
+            let target = row[position];
+            if target == NONE || !self.in_search(target) {
+                continue;
+            }
+            if referent
+                .is_some_and(|(strength, slot)| slot as usize == position && strength > self.level)
+                && heap.referent(object).is_some()
+            {
+                continue;
+            }
+            let edge = self.edge(object, position);
+            self.reach(object, target, edge);
+        }
+    }
+
+    fn edge(&mut self, object: u32, position: usize) -> Edge {
+        match self.heap.edge_name(object, position) {
+            EdgeName::Field(name) => {
+                let class = self.class_names[self.heap.class_of[object as usize] as usize];
+                if class == self.thread_local_entry && self.heap.name(name) == "value" {
+                    return Edge::ThreadLocal(self.thread_local_name(object));
+                }
+                Edge::Field(name)
+            }
+            EdgeName::Static(name) => Edge::Static(name),
+            EdgeName::Element | EdgeName::Local => Edge::Element,
+            EdgeName::OfClass(_) => Edge::OfClass,
+        }
+    }
+
+    /// The name of the `ThreadLocal` that is the key of an entry: the static field that holds
+    /// it, otherwise its class; empty when it is gone.
+    fn thread_local_name(&mut self, entry: u32) -> Symbol {
+        let Some(key) = self.heap.field(entry, "referent") else {
+            return self.found.symbols.intern("");
+        };
+        match self
+            .thread_locals
+            .binary_search_by_key(&key, |(object, _)| *object)
+        {
+            Ok(position) => self.thread_locals[position].1,
+            Err(_) => self.class_names[self.heap.class_of[key as usize] as usize],
+        }
+    }
+
+    fn class_name(&mut self, object: u32) -> Symbol {
+        match self.heap.classes.of_object(object) {
+            None => self.class_names[self.heap.class_of[object as usize] as usize],
+            Some(class) => {
+                if let Some(symbol) = self.class_object_names.get(&class) {
+                    return *symbol;
+                }
+                let name = format!(
+                    "class {}",
+                    self.heap.name(self.heap.classes.get(class).name)
+                );
+                let symbol = self.found.symbols.intern(&name);
+                self.class_object_names.insert(class, symbol);
+                symbol
+            }
+        }
+    }
+
+    fn reach(&mut self, from: u32, object: u32, edge: Edge) {
+        let class = if self.heap.class_of[object as usize] == self.heap.classes.class_class {
+            self.class_name(object)
+        } else {
+            self.class_names[self.heap.class_of[object as usize] as usize]
+        };
+        let parent = self.found.place_of[from as usize];
+        let place = self.child(parent, edge, class);
+        self.file(object, place, from, true);
+        if place <= parent {
+            self.found.places[place as usize].linked += 1;
+        }
+    }
+
+    fn file(&mut self, object: u32, place: u32, from: u32, expand: bool) {
+        self.found.place_of[object as usize] = place;
+        self.found.parent_of[object as usize] = from;
+        if expand {
+            self.queue.push_back(object);
+        }
+    }
+
+    /// The place that `edge` leads to from `parent`; made when it is new.
+    fn child(&mut self, parent: u32, edge: Edge, class: Symbol) -> u32 {
+        let recent = self.found.places[parent as usize].recent;
+        if recent.0 == edge && recent.1 == class && recent.2 != NONE {
+            return recent.2;
+        }
+        let place = match self.children.get(&(parent, edge, class)) {
+            Some(place) => *place,
+            None => {
+                let place = self.fold(parent, edge, class);
+                self.children.insert((parent, edge, class), place);
+                place
+            }
+        };
+        self.found.places[parent as usize].recent = (edge, class, place);
+        place
+    }
+
+    /// An ancestor of the same kind when the path runs in a circle, otherwise a new place.
+    fn fold(&mut self, parent: u32, edge: Edge, class: Symbol) -> u32 {
+        let places = &self.found.places;
+        let name = self.found.symbols.name(class);
+        let holder = &places[parent as usize];
+        let of_platform = collections::owner(name) == Owner::Platform;
+        if places.len() >= MAX_PLACES || holder.depth >= MAX_DEPTH {
+            return parent;
+        }
+        let mut ancestor = parent;
+        while ancestor != 0 && ancestor != NONE {
+            let place = &places[ancestor as usize];
+            // maps of maps are no circle, but `Entry.left → Entry` is, and so is the
+            // application's own `Category.parent → Category`
+            let same = place.class == class
+                && (place.edge == edge
+                    || !of_platform
+                    || ancestor == parent && edge != Edge::Element);
+            if same && edge != Edge::OfClass && place.edge != Edge::Class {
+                return ancestor;
+            }
+            ancestor = place.parent;
+        }
+        let by_field = matches!(edge, Edge::Field(_));
+        let as_collection =
+            |class: Symbol| self.collection_names.get(&class).copied().unwrap_or(class);
+        let holder_class = self.found.symbols.name(as_collection(holder.class));
+        let role = collections::role(
+            self.found.symbols.name(as_collection(class)),
+            (parent != 0).then_some((holder_class, holder.role)),
+            by_field,
+        );
+        let place = Place {
+            parent,
+            edge,
+            class,
+            role,
+            objects: 0,
+            own_bytes: 0,
+            bytes: 0,
+            retained: 0,
+            linked: 0,
+            heaviest: (NONE, 0),
+            depth: holder.depth + 1,
+            recent: (Edge::Class, class, NONE),
+        };
+        self.found.places.push(place);
+        self.found.places.len() as u32 - 1
+    }
+
+    fn finish(self) -> Places {
+        let mut found = self.found;
+        for object in 0..self.heap.len() as u32 {
+            let number = found.place_of[object as usize];
+            if number == NONE {
+                continue;
+            }
+            let dominator = self.retention.tree.immediate[object as usize];
+            let retained = self.retention.retained[object as usize];
+            let nested = dominator != NONE && found.place_of[dominator as usize] == number;
+            let place = &mut found.places[number as usize];
+            place.objects += 1;
+            place.own_bytes += self.heap.shallow(object);
+            if !nested {
+                place.retained += retained;
+            }
+            if place.heaviest.0 == NONE || retained > place.heaviest.1 {
+                place.heaviest = (object, retained);
+            }
+        }
+        for number in (0..found.places.len()).rev() {
+            let place = &mut found.places[number];
+            place.bytes += place.own_bytes;
+            let (bytes, parent) = (place.bytes, place.parent);
+            if parent != NONE {
+                found.places[parent as usize].bytes += bytes;
+            }
+        }
+        found
+    }
+}
+
+/// Class objects whose static fields begin paths: those reachable, but for classes of which
+/// several loaders have one of the same name.
+fn starting_classes(heap: &Heap<'_>, retention: &Retention) -> Vec<(u32, u32)> {
+    let mut loaded: HashMap<Symbol, u32> = HashMap::new();
+    for (_, class) in heap.classes.objects() {
+        *loaded.entry(heap.classes.get(*class).name).or_default() += 1;
+    }
+    let mut starts: Vec<(u32, u32)> = heap
+        .classes
+        .objects()
+        .iter()
+        .copied()
+        .filter(|(object, class)| {
+            retention.strengths[*object as usize] == Strength::Strong
+                && loaded.get(&heap.classes.get(*class).name) == Some(&1)
+        })
+        .collect();
+    starts.sort_by_key(|(object, class)| {
+        let name = heap.name(heap.classes.get(*class).name);
+        (std::cmp::Reverse(collections::owner(name)), *object)
+    });
+    starts
+}
+
+/// `http-nio-8080-exec-12` → `http-nio-*-exec-*`: threads of a pool differ by number.
+pub(crate) fn blank_numbers(name: &str) -> String {
+    let mut blanked = String::with_capacity(name.len());
+    for character in name.chars() {
+        if !character.is_ascii_digit() {
+            blanked.push(character);
+        } else if !blanked.ends_with('*') {
+            blanked.push('*');
+        }
+    }
+    blanked
+}
+
+/// Keys are a few small numbers: multiplying spreads them well enough.
+#[derive(Default)]
+struct PlaceHasher(u64);
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(u64::from(value));
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x51_7c_c1_b7_27_22_0a_95);
+    }
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+}

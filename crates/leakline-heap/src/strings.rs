@@ -1,0 +1,110 @@
+//! Content of `java.lang.String` objects, read from the dump when it is asked for.
+
+use std::collections::BTreeMap;
+
+use leakline_hprof::{HeapRecord, PrimitiveType, ValueType};
+
+use crate::classes::dump_bytes;
+use crate::graph::Heap;
+use crate::records::object_id;
+
+/// Longer strings are cut: they serve as names.
+const MAX_CHARACTERS: usize = 256;
+
+impl Heap<'_> {
+    /// Gives each thread its name.
+    pub(crate) fn name_threads(&mut self) {
+        let objects: Vec<u32> = self.threads.iter().map(|thread| thread.object).collect();
+        let names = self.named_by_field(&objects, "name");
+        for (thread, name) in self.threads.iter_mut().zip(names) {
+            thread.name = name.unwrap_or_default();
+        }
+    }
+
+    /// The string (or `char[]`, before JDK 9) in this field of each object.
+    pub(crate) fn named_by_field(&self, objects: &[u32], field: &str) -> Vec<Option<String>> {
+        let strings: Vec<Option<u32>> = objects
+            .iter()
+            .map(|object| self.field(*object, field))
+            .collect();
+        let texts = self.texts(strings.iter().flatten().copied());
+        strings
+            .iter()
+            .map(|string| texts.get(&(*string)?).cloned())
+            .collect()
+    }
+
+    /// Texts of strings and character arrays, by object. What is neither is left out.
+    pub(crate) fn texts(&self, objects: impl Iterator<Item = u32>) -> BTreeMap<u32, String> {
+        let objects: Vec<u32> = objects.collect();
+        let array = |object: u32| self.field(object, "value").unwrap_or(object);
+        let mut ids: Vec<u64> = objects
+            .iter()
+            .flat_map(|object| [self.id(*object), self.id(array(*object))])
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let records: BTreeMap<u64, HeapRecord<'_>> = self
+            .records
+            .find(&ids)
+            .into_iter()
+            .filter_map(|record| Some((object_id(&record)?, record)))
+            .collect();
+        objects
+            .into_iter()
+            .filter_map(|object| {
+                let wide = self.is_utf16(object, records.get(&self.id(object)));
+                let characters = records.get(&self.id(array(object)))?;
+                Some((object, decode(characters, wide)?))
+            })
+            .collect()
+    }
+
+    /// Strings of JDK 9 and later hold Latin-1 or, with `coder` 1, UTF-16.
+    fn is_utf16(&self, string: u32, record: Option<&HeapRecord<'_>>) -> bool {
+        let Some(HeapRecord::Instance { fields, .. }) = record else {
+            return false;
+        };
+        let identifier_bytes = self.records.identifier_bytes() as u32;
+        let mut offset = 0usize;
+        for field in &self.class(string).fields {
+            if field.value_type == ValueType::Byte && self.name(field.name) == "coder" {
+                return fields.get(offset).is_some_and(|coder| *coder == 1);
+            }
+            offset += dump_bytes(field.value_type, identifier_bytes) as usize;
+        }
+        false
+    }
+}
+
+fn decode(record: &HeapRecord<'_>, wide: bool) -> Option<String> {
+    let HeapRecord::PrimitiveArray {
+        element_type,
+        elements,
+        ..
+    } = *record
+    else {
+        return None;
+    };
+    // in the dump a char[] is big-endian, but the bytes of a byte[] stand as in memory, where
+    // every current JVM is little-endian
+    let utf16 = |unit: fn([u8; 2]) -> u16| {
+        let (units, _) = elements.as_chunks::<2>();
+        char::decode_utf16(units.iter().map(|bytes| unit(*bytes)))
+            .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .take(MAX_CHARACTERS)
+            .collect()
+    };
+    match element_type {
+        PrimitiveType::Char => Some(utf16(u16::from_be_bytes)),
+        PrimitiveType::Byte if wide => Some(utf16(u16::from_le_bytes)),
+        PrimitiveType::Byte => Some(
+            elements
+                .iter()
+                .take(MAX_CHARACTERS)
+                .map(|byte| char::from(*byte))
+                .collect(),
+        ),
+        _ => None,
+    }
+}

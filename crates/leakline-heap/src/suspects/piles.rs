@@ -1,0 +1,273 @@
+//! Where things pile up: the places whose elements are many more than their holders.
+//!
+//! The bytes of a heap are followed from the roots down the tree of places. A container whose
+//! elements outnumber it, alike among themselves and making up most of its bytes, is where they
+//! pile up. If deeper inside there is a place where the numbers rise even more (300 tenants with
+//! a hundred thousand sessions), that one says more. Where bytes split, each part is followed, so
+//! that several leaks under one class come out as several piles.
+
+use crate::collections::{Owner, Role, owner};
+use crate::place_tree::{PlaceTree, Step};
+
+/// The sizes that count, by node of a tree: all there is, or what was gained since an earlier
+/// dump.
+pub(crate) struct Measure<'m> {
+    pub(crate) objects: &'m [u64],
+    pub(crate) bytes: &'m [u64],
+    pub(crate) gained: bool,
+}
+
+/// What makes a pile.
+pub(crate) struct Limits {
+    pub(crate) least_bytes: u64,
+    pub(crate) least_objects: u64,
+    /// Elements for each holder.
+    pub(crate) least_ratio: u64,
+    /// Bytes of a single object that is a pile of its own.
+    pub(crate) least_single: u64,
+}
+
+impl Limits {
+    pub(crate) fn of_size(least_bytes: u64) -> Limits {
+        Limits {
+            least_bytes,
+            least_objects: 16,
+            least_ratio: 8,
+            least_single: least_bytes.saturating_mul(4).max(8 << 20),
+        }
+    }
+
+    /// Growth is evidence of its own: fewer objects do.
+    pub(crate) fn of_growth(least_bytes: u64) -> Limits {
+        Limits {
+            least_bytes,
+            least_objects: 4,
+            least_ratio: 1,
+            least_single: u64::MAX,
+        }
+    }
+}
+
+/// How the elements of a pile are held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PileKind {
+    /// By a container.
+    Elements,
+    /// By each other.
+    Linked,
+    /// One or a few by each of many threads.
+    Threads,
+    /// By the queue of the finalizer.
+    Finalizers,
+    /// Each by a root of its own.
+    Roots,
+    /// One large object.
+    Single,
+}
+
+/// Things that pile up at one place.
+#[derive(Clone, Debug)]
+pub(crate) struct Pile {
+    pub(crate) kind: PileKind,
+    /// The place that holds them.
+    pub(crate) owner: usize,
+    /// The place that says best what they are.
+    pub(crate) element: usize,
+    /// Bytes at and below the owner, in the given measure.
+    pub(crate) bytes: u64,
+    /// Elements for each holder: how sharply the numbers rise here.
+    ratio: u64,
+}
+
+impl Pile {
+    /// The place whose bytes are those of the pile.
+    pub(crate) fn place(&self) -> usize {
+        match self.kind {
+            PileKind::Roots | PileKind::Finalizers => self.element,
+            _ => self.owner,
+        }
+    }
+}
+
+/// All piles of a tree.
+pub(crate) fn piles(tree: &PlaceTree, measure: &Measure<'_>, limits: &Limits) -> Vec<Pile> {
+    let search = Search {
+        tree,
+        measure,
+        limits,
+    };
+    let mut found = Vec::new();
+    let mut todo = vec![0];
+    while let Some(node) = todo.pop() {
+        if tree.nodes.is_empty() || search.bytes(node) < limits.least_bytes {
+            continue;
+        }
+        let children = tree.logical_children(node);
+        let Some(own) = search.pile_at(node) else {
+            let single = search.single(node);
+            found.extend(single);
+            todo.extend(children);
+            continue;
+        };
+        // fields of the holder that are no elements may hold piles of their own
+        if own.kind == PileKind::Elements {
+            todo.extend(children.iter().filter(|child| !tree.is_element(**child)));
+        }
+        found.push(search.sharpest_below(own, children));
+    }
+    found.sort_by_key(|pile| (std::cmp::Reverse(pile.bytes), pile.owner));
+    found
+}
+
+struct Search<'s> {
+    tree: &'s PlaceTree,
+    measure: &'s Measure<'s>,
+    limits: &'s Limits,
+}
+
+impl Search<'_> {
+    fn bytes(&self, node: usize) -> u64 {
+        self.measure.bytes.get(node).copied().unwrap_or(0)
+    }
+
+    fn objects(&self, node: usize) -> u64 {
+        self.measure.objects.get(node).copied().unwrap_or(0)
+    }
+
+    /// The pile at this very place, if there is one.
+    fn pile_at(&self, node: usize) -> Option<Pile> {
+        let place = &self.tree.nodes[node];
+        if node == 0 {
+            return None;
+        }
+        let pile = |kind, element, ratio| {
+            Some(Pile {
+                kind,
+                owner: node,
+                element,
+                bytes: self.bytes(node),
+                ratio,
+            })
+        };
+        let many = self.objects(node) >= self.limits.least_objects;
+        match place.step {
+            Step::Thread(_) if many => {
+                let heaviest = self.heaviest(&self.tree.logical_children(node));
+                let element = heaviest
+                    .filter(|child| self.bytes(*child) * 2 >= self.bytes(node))
+                    .unwrap_or(node);
+                return pile(PileKind::Threads, element, self.objects(node));
+            }
+            Step::FinalizerQueue if many => {
+                return pile(PileKind::Finalizers, node, self.objects(node));
+            }
+            Step::Root(_) if many && self.objects(node) >= self.limits.least_ratio => {
+                return pile(PileKind::Roots, node, self.objects(node));
+            }
+            _ => {}
+        }
+        if many && place.linked * 2 >= place.objects {
+            let holders = self.tree.nodes[place.parent].objects.max(1);
+            let ratio = self.objects(node) / holders;
+            if ratio >= self.limits.least_ratio {
+                return pile(PileKind::Linked, node, ratio);
+            }
+        }
+        let Role::Container(_) = place.role else {
+            return None;
+        };
+        let elements: Vec<usize> = self
+            .tree
+            .logical_children(node)
+            .into_iter()
+            .filter(|child| self.tree.is_element(*child))
+            .collect();
+        let heaviest = self.heaviest(&elements)?;
+        let bytes: u64 = elements.iter().map(|child| self.bytes(*child)).sum();
+        let objects: u64 = elements.iter().map(|child| self.objects(*child)).sum();
+        let largest = elements
+            .iter()
+            .map(|child| self.tree.nodes[*child].largest)
+            .max()
+            .unwrap_or(0);
+        let uniform = self.measure.gained || largest * 2 <= bytes;
+        let ratio = objects / place.objects.max(1);
+        (objects >= self.limits.least_objects
+            && ratio >= self.limits.least_ratio
+            && bytes * 2 >= self.bytes(node)
+            && uniform)
+            .then(|| self.telling(heaviest))
+            .and_then(|element| pile(PileKind::Elements, element, ratio))
+    }
+
+    /// A pile further down that holds most of these bytes, if the numbers rise more there.
+    fn sharpest_below(&self, own: Pile, mut children: Vec<usize>) -> Pile {
+        let bytes = own.bytes;
+        let mut sharpest = own;
+        while let Some(child) = self.heaviest(&children) {
+            let below = self.bytes(child);
+            // redeployed code: its class loaders matter, not what its static fields hold
+            if below * 2 < bytes || self.tree.nodes[child].step == Step::OfClass {
+                break;
+            }
+            if let Some(pile) = self.pile_at(child)
+                && pile.ratio > sharpest.ratio
+            {
+                sharpest = pile;
+            }
+            children = self.tree.logical_children(child);
+        }
+        sharpest
+    }
+
+    fn heaviest(&self, nodes: &[usize]) -> Option<usize> {
+        nodes
+            .iter()
+            .copied()
+            .max_by_key(|node| (self.bytes(*node), std::cmp::Reverse(*node)))
+    }
+
+    /// From the elements of a container down to the class that says what they are: past wrappers
+    /// that only lead to one other object each.
+    fn telling(&self, element: usize) -> usize {
+        let tree = self.tree;
+        let mut chain = vec![element];
+        let mut last = element;
+        while let Some(next) = self.heaviest(&tree.logical_children(last)) {
+            let (above, below) = (tree.nodes[element].objects, tree.nodes[next].objects);
+            let one_each = below * 2 >= above && below <= above * 2;
+            if !one_each || self.bytes(next) * 2 < self.bytes(element) {
+                break;
+            }
+            chain.push(next);
+            last = next;
+        }
+        let most = chain.iter().map(|node| tree.nodes[*node].retained).max();
+        let retains = |node: &usize| most.is_none_or(|most| tree.nodes[*node].retained * 2 >= most);
+        let of = |wanted: Owner| {
+            let named = |node: &&usize| owner(&tree.nodes[**node].class) == wanted;
+            chain
+                .iter()
+                .find(|node| named(node) && retains(node))
+                .or_else(|| chain.iter().find(named))
+        };
+        of(Owner::Application)
+            .or_else(|| of(Owner::Library))
+            .copied()
+            .unwrap_or(element)
+    }
+
+    /// One object that is large by itself.
+    fn single(&self, node: usize) -> Option<Pile> {
+        let place = &self.tree.nodes[node];
+        (place.objects > 0 && place.own_bytes / place.objects >= self.limits.least_single).then(
+            || Pile {
+                kind: PileKind::Single,
+                owner: node,
+                element: node,
+                bytes: self.bytes(node),
+                ratio: 1,
+            },
+        )
+    }
+}
