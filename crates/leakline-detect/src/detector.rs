@@ -129,7 +129,9 @@ impl Detector {
         }
         // stable: at one time, by process
         transitions.sort_by_key(|transition| transition.assessment.at);
-        self.now = self.now.max(Some(now));
+        // what silence means depends on the data: a caller may ask for everything there is
+        let heard = self.processes.values().map(|process| process.last_heard);
+        self.now = self.now.max(heard.max().map(|heard| heard.min(now)));
         self.forget();
         transitions
     }

@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 /// collector say: nothing else makes it smaller.
 const FALL_OF_A_COLLECTION: f64 = 0.05;
 
+/// The same where only the whole heap is known and the floor is what falls: it lies on the bottom
+/// of a sawtooth that samples do not always meet.
+const FALL_OF_THE_FLOOR: f64 = 0.25;
+
 /// What a counter said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Continuity {
@@ -40,6 +44,10 @@ pub(crate) struct Epoch {
     pub(crate) heap_metric: bool,
     /// Whether nurseries are told apart from the rest of the heap.
     pub(crate) separated: bool,
+    /// Whether the collector has generations and collects the young one alone.
+    generational: bool,
+    /// The floor of the latest closed block.
+    last_floor: f64,
     /// The limit that the floor would hit; zero when unknown.
     pub(crate) limit: f64,
     /// Seconds between exports, smoothed; zero until known.
@@ -82,6 +90,8 @@ impl Epoch {
             gc_metric: false,
             heap_metric: false,
             separated: false,
+            generational: false,
+            last_floor: 0.0,
             limit: 0.0,
             interval: 0.0,
             collections: 0.0,
@@ -138,6 +148,7 @@ impl Epoch {
             }
             self.since_heap.collections += rise;
             self.collections += rise;
+            self.generational |= collects_nursery(name);
             self.collected_since_heap |= rise > 0.0 && collects_whole_heap(name);
         }
         Continuity::Continues
@@ -231,9 +242,7 @@ impl Epoch {
             self.collected_since_heap |= if self.separated {
                 sample.tenured < last.tenured * (1.0 - FALL_OF_A_COLLECTION)
             } else {
-                // no way to tell kinds of collections apart; a floor over several of them has
-                // to do as what the whole heap's collection leaves
-                self.since_heap.collections > 0.0
+                !self.generational && self.since_heap.collections > 0.0
             };
         }
         self.extend(&sample, floor, settings);
@@ -263,6 +272,9 @@ impl Epoch {
                 // is the first floor of the next
                 block.gc.add(&since);
                 block.end = at;
+                block.collected |=
+                    !self.separated && block.floor < self.last_floor * (1.0 - FALL_OF_THE_FLOOR);
+                self.last_floor = block.floor;
                 self.history.push(block);
                 self.closed += 1;
                 self.open = Some(self.block(at, floor, nursery, collected));
@@ -310,6 +322,14 @@ fn is_survivor(part: &str) -> bool {
     part.contains("Survivor")
 }
 
+/// Whether the collections counted under this name leave the old generation alone.
+fn collects_nursery(part: &str) -> bool {
+    ["minor", "Young", "Copy", "Scavenge", "ParNew"]
+        .iter()
+        .any(|word| part.contains(word))
+        && !collects_whole_heap(part)
+}
+
 /// Whether the collections counted under this name (collector and action) reach the whole heap:
 /// HotSpot's full collections, V8's mark-compact. Mixed collections of G1 count as minor; they
 /// are recognised by what they do.
@@ -323,17 +343,19 @@ mod tests {
 
     #[test]
     fn whole_collections_are_told_from_minor_ones() {
-        for (part, expected) in [
-            ("G1 Young Generation/end of minor GC", false),
-            ("G1 Old Generation/end of major GC", true),
-            ("PS MarkSweep/end of major GC", true),
-            ("Copy/end of minor GC", false),
-            ("MarkSweepCompact/end of major GC", true),
-            ("minor", false),
-            ("major", true),
-            ("incremental", false),
+        for (part, expected, nursery) in [
+            ("G1 Young Generation/end of minor GC", false, true),
+            ("G1 Old Generation/end of major GC", true, false),
+            ("PS MarkSweep/end of major GC", true, false),
+            ("Copy/end of minor GC", false, true),
+            ("MarkSweepCompact/end of major GC", true, false),
+            ("ZGC Cycles/end of GC cycle", false, false),
+            ("minor", false, true),
+            ("major", true, false),
+            ("incremental", false, false),
         ] {
             assert_eq!(collects_whole_heap(part), expected, "{part}");
+            assert_eq!(collects_nursery(part), nursery, "{part}");
         }
     }
 }

@@ -207,7 +207,7 @@ impl Subject<'_> {
                 kind: "limit",
                 supports: reach <= self.settings.horizon_to_suspect,
                 text: format!(
-                    "at that rate the limit of {} is reached {} from then, {:.1} times as long as the growth was watched",
+                    "at that rate the limit of {} is reached in {}, {:.1} times as long as the growth was watched",
                     size(self.epoch.limit),
                     seconds_text(reach * growth.length()),
                     reach,
@@ -293,56 +293,11 @@ impl Subject<'_> {
         if growth.share < 0.5 * self.settings.surviving_growth {
             return;
         }
-        for gate in &growth.held_back_by {
-            let (kind, text) = match gate {
-                Gate::Effect => (
-                    "floor_trend",
-                    format!(
-                        "with 95 % confidence it grew by at least {} % of its start, too little to suspect",
-                        percent(growth.least_share.max(0.0))
-                    ),
-                ),
-                Gate::Persistence => (
-                    "persistence",
-                    format!(
-                        "it levels off: the latest half grew at {} % and the latest quarter at {} % of the mean rate",
-                        percent(growth.half),
-                        percent(growth.quarter)
-                    ),
-                ),
-                Gate::OneStep => (
-                    "persistence",
-                    format!(
-                        "{} % of the growth came in one step",
-                        percent(growth.largest_step.min(1.0))
-                    ),
-                ),
-                Gate::Horizon => (
-                    "limit",
-                    format!(
-                        "the limit of {} is {:.0} times as far away as the growth was watched, more than a forecast may reach ({})",
-                        size(self.epoch.limit),
-                        growth.reach.unwrap_or(f64::INFINITY),
-                        self.settings.horizon_to_suspect
-                    ),
-                ),
-                Gate::Garbage => (
-                    "survival",
-                    format!(
-                        "it is {:.2} % of what was allocated meanwhile; garbage can gather that fast in an old generation that is not collected",
-                        growth.kept.unwrap_or(0.0) * 100.0
-                    ),
-                ),
-                Gate::Fall => (
-                    "persistence",
-                    format!(
-                        "the floor has fallen by more than this growth before ({:.0} %)",
-                        100.0 / growth.over_fall.max(1e-9)
-                    ),
-                ),
-                // said with the trend, or no reason against a suspicion
-                Gate::Significance | Gate::Day | Gate::Points | Gate::Surviving => continue,
-            };
+        for (kind, text) in growth
+            .held_back_by
+            .iter()
+            .filter_map(|gate| self.against(*gate, growth))
+        {
             evidence.push(Evidence {
                 kind,
                 supports: false,
@@ -350,6 +305,60 @@ impl Subject<'_> {
                 query: query.clone(),
             });
         }
+    }
+
+    /// Why growth is not suspected: the kind of the reason and the reason.
+    fn against(&self, gate: Gate, growth: &Growth) -> Option<(&'static str, String)> {
+        let said = match gate {
+            Gate::Effect => (
+                "floor_trend",
+                format!(
+                    "with 95 % confidence it grew by at least {} % of its start, too little to suspect",
+                    percent(growth.least_share.max(0.0))
+                ),
+            ),
+            Gate::Persistence => (
+                "persistence",
+                format!(
+                    "it levels off: the latest half grew at {} % and the latest quarter at {} % of the mean rate",
+                    percent(growth.half),
+                    percent(growth.quarter)
+                ),
+            ),
+            Gate::OneStep => (
+                "persistence",
+                format!(
+                    "{} % of the growth came in one step",
+                    percent(growth.largest_step.min(1.0))
+                ),
+            ),
+            Gate::Horizon => (
+                "limit",
+                format!(
+                    "the limit of {} is {:.0} times as far away as the growth was watched, more than a forecast may reach ({})",
+                    size(self.epoch.limit),
+                    growth.reach.unwrap_or(f64::INFINITY),
+                    self.settings.horizon_to_suspect
+                ),
+            ),
+            Gate::Fall => (
+                "persistence",
+                format!(
+                    "the floor fell further before ({}) than this growth stands out from",
+                    size(growth.share * growth.base / growth.over_fall.max(1e-9))
+                ),
+            ),
+            Gate::Garbage => (
+                "survival",
+                format!(
+                    "it is {:.2} % of what was allocated meanwhile; garbage can gather that fast in an old generation that is not collected",
+                    growth.kept.unwrap_or(0.0) * 100.0
+                ),
+            ),
+            // said with the trend, or no reason against a suspicion
+            Gate::Significance | Gate::Day | Gate::Points | Gate::Surviving => return None,
+        };
+        Some(said)
     }
 
     fn say_collector(&self, change: &GcComparison, evidence: &mut Vec<Evidence>) {

@@ -30,6 +30,8 @@ mod trend;
 mod verdict;
 
 #[cfg(test)]
+mod robustness;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;

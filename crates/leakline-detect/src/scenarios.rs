@@ -2,7 +2,7 @@
 
 use crate::simulation::{EPOCH, Export, MB, Service, at, started};
 use crate::{Detector, Settings, Transition, Verdict};
-use leakline_model::{Labels, ProcessKey, Sample, Timestamp};
+use leakline_model::{ProcessKey, Sample, Timestamp};
 
 fn feed(detector: &mut Detector, export: &Export) {
     for (labels, value) in &export.samples {
@@ -100,6 +100,10 @@ fn check_leak(leak: Leak) {
         leaking <= leak.leaking_by,
         "{name}: leaking after {leaking} s\n{story}"
     );
+    let flaps = transitions
+        .iter()
+        .filter(|t| t.assessment.verdict == Verdict::Leaking);
+    assert_eq!(flaps.count(), 1, "{name}: leaking more than once\n{story}");
     let assessment = detector.assessment(&key(service)).unwrap();
     assert_eq!(assessment.verdict, Verdict::Leaking, "{name}\n{story}");
     let onset = assessment.onset.unwrap().seconds_since(EPOCH);
@@ -146,6 +150,21 @@ fn leaks_are_found() {
             onset: 0.0,
             onset_error: 15.0,
             suspected_by: 60.0 + 3.0 * export,
+            leaking_by: 150.0,
+        });
+    }
+    for seed in 1..=20 {
+        check_leak(Leak {
+            name: "fast, other noise",
+            service: Service {
+                seed,
+                allocation: 15.0 * MB + 2.0 * MB * seed as f64,
+                full_collections: &[64.0],
+                ..fast.clone()
+            },
+            onset: 0.0,
+            onset_error: 15.0,
+            suspected_by: 75.0,
             leaking_by: 150.0,
         });
     }
@@ -215,8 +234,9 @@ fn leaks_are_found() {
         },
         onset: 0.0,
         onset_error: 1800.0,
-        suspected_by: 3.5 * HOUR,
-        leaking_by: 6.0 * HOUR,
+        // mixed collections do not show in the whole heap unless they free much of it
+        suspected_by: 1.0 * HOUR,
+        leaking_by: 10.0 * HOUR,
     });
     check_leak(Leak {
         name: "stair",
@@ -311,6 +331,17 @@ fn healthy_services_are_left_alone() {
             Verdict::Healthy,
         );
     }
+    check_healthy(
+        "pools not told apart",
+        &Service {
+            sends_pools: false,
+            export: 10.0,
+            duration: 12.0 * HOUR,
+            ..days.clone()
+        },
+        Verdict::Suspected,
+        Verdict::Healthy,
+    );
     check_healthy(
         "noisy",
         &Service {
@@ -511,7 +542,7 @@ fn evidence_can_be_run() {
           min_over_time(sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})[4s:1s])
         + survival: growth of 22 % was still there after the whole heap had been collected
           sum(jvm_memory_used_after_last_gc_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})
-        + limit: at that rate the limit of 244 MiB is reached 5 min 8 s from then, 3.3 times as long as the growth was watched
+        + limit: at that rate the limit of 244 MiB is reached in 5 min 8 s, 3.3 times as long as the growth was watched
           sum(jvm_memory_limit_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap"})
         + gc_pause: share of the time spent in collections: rose, 0.24 % before, 0.34 % now
           sum(rate(jvm_gc_duration_seconds_sum{job="orders",instance="a",service_version="1.0.0"}[15s]))
@@ -522,118 +553,4 @@ fn evidence_can_be_run() {
         - warm_up: the first 22 s were left out as warm-up
           sum(jvm_class_count{job="orders",instance="a",service_version="1.0.0"})
     "#]].assert_eq(&text);
-}
-
-mod arbitrary {
-    use super::*;
-    use proptest::prelude::*;
-
-    const NAMES: [&str; 6] = [
-        "jvm_memory_used_bytes",
-        "jvm_memory_limit_bytes",
-        "jvm_memory_used_after_last_gc_bytes",
-        "jvm_gc_duration_seconds_count",
-        "jvm_gc_duration_seconds_sum",
-        "jvm_class_count",
-    ];
-
-    fn value() -> impl Strategy<Value = f64> {
-        prop_oneof![
-            any::<f64>(),
-            0.0..1e10,
-            0.0..100.0,
-            Just(leakline_model::stale_marker()),
-            Just(f64::NAN),
-        ]
-    }
-
-    fn time() -> impl Strategy<Value = i64> {
-        prop_oneof![
-            any::<i64>(),
-            0..2_000_000_000_000_i64,
-            0..600_000_000_000_i64
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-
-        #[test]
-        fn samples_do_no_harm(
-            samples in prop::collection::vec((0..6_usize, 0..4_usize, 0..2_usize, time(), value()), 1..400),
-        ) {
-            let mut detector = Detector::new(Settings::default());
-            for (i, (name, part, instance, time, value)) in samples.into_iter().enumerate() {
-                let part = ["G1 Eden Space", "G1 Old Gen", "G1 Survivor Space", "other"][part];
-                let labels = Labels::new([
-                    ("__name__", NAMES[name]),
-                    ("job", "orders"),
-                    ("instance", ["a", "b"][instance]),
-                    ("jvm_memory_type", "heap"),
-                    ("jvm_memory_pool_name", part),
-                    ("jvm_gc_name", part),
-                ]);
-                let timestamp = Timestamp::from_nanos(time);
-                detector.observe(&labels, &[Sample { timestamp, value }]);
-                if i % 7 == 0 {
-                    detector.evaluate(timestamp);
-                }
-            }
-            detector.evaluate(Timestamp::MAX);
-            for service in detector.services() {
-                for assessment in service.processes {
-                    prop_assert!((0.0..=1.0).contains(&assessment.confidence));
-                    prop_assert!(assessment.growth_bytes_per_hour.is_finite());
-                    detector.plot(&assessment.process);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn state_is_bounded() {
-        let mut detector = Detector::new(Settings {
-            maximum_processes: 10,
-            ..Settings::default()
-        });
-        // label explosions in parts and instances, and a process that never ends
-        for i in 0..30_000_i64 {
-            let name = i.to_string();
-            let sample = Sample {
-                timestamp: at(i as f64),
-                value: (i % 50) as f64,
-            };
-            for (metric, instance, pool) in [
-                ("jvm_memory_used_bytes", "a", name.as_str()),
-                ("jvm_memory_used_bytes", name.as_str(), "G1 Old Gen"),
-                ("jvm_memory_used_bytes", "b", "G1 Old Gen"),
-            ] {
-                let labels = Labels::new([
-                    ("__name__", metric),
-                    ("job", "orders"),
-                    ("instance", instance),
-                    ("jvm_memory_type", "heap"),
-                    ("jvm_memory_pool_name", pool),
-                ]);
-                detector.observe(&labels, &[sample]);
-            }
-            let gc = Labels::new([
-                ("__name__", "jvm_gc_duration_seconds_count"),
-                ("job", "orders"),
-                ("instance", "b"),
-                ("jvm_gc_name", "x"),
-            ]);
-            detector.observe(
-                &gc,
-                &[Sample {
-                    value: i as f64,
-                    ..sample
-                }],
-            );
-            if i % 10 == 0 {
-                detector.evaluate(sample.timestamp);
-            }
-        }
-        assert!(detector.size() < 10 * 2500, "{}", detector.size());
-    }
 }

@@ -130,28 +130,9 @@ fn examine(
     let level = line.at(last.at);
     let rise = line.slope * length;
     let least_rise = (line.slope - LOWER_BOUND * test.standard_error) * length;
-    let slope_since = |share: f64| {
-        let from = series.partition_point(|&(x, _)| x < last.at - length * share - 1e-9);
-        // at the edge one more point does less harm than one too few
-        let from = from.min(series.len().saturating_sub(3));
-        let slope = statistics::theil_sen(series.get(from..)?)?.slope;
-        (line.slope > 0.0).then_some(slope / line.slope)
-    };
-    // where nurseries are collected without the rest, garbage may stand on the floor; the first
-    // point bounds what was held then from above, a collection tells what is held now. The line
-    // must have risen by then too: a single high point is noise. And the start must be one that
-    // was measured: through a floor that bends, the line starts too low
-    let quarter = window.get(..window.len().div_ceil(4))?;
-    let start = statistics::median(&mut quarter.iter().map(|p| p.floor).collect::<Vec<_>>())?;
-    let survived = window.iter().rposition(|point| point.collected).map(|i| {
-        let after = window.iter().skip(i).take(3);
-        let left = after
-            .map(|p| p.floor.min(line.at(p.at)))
-            .fold(f64::MAX, f64::min);
-        (left - start.max(base)) / base
-    });
+    let surviving_share = surviving_growth(&window, &line, base).map(|left| left / base);
     // where most of the rise was tested, past falls of garbage no longer matter
-    let settled = survived.is_some_and(|share| share * base >= 0.5 * rise);
+    let settled = surviving_share.is_some_and(|share| share * base >= 0.5 * rise);
     let fall = if settled {
         floor.deepest_fall
     } else {
@@ -167,9 +148,9 @@ fn examine(
         level,
         share: rise / base,
         least_share: least_rise / base,
-        surviving_share: survived,
-        half: slope_since(0.5).unwrap_or(0.0),
-        quarter: slope_since(0.25).unwrap_or(0.0),
+        surviving_share,
+        half: latest_slope(&series, &line, 0.5),
+        quarter: latest_slope(&series, &line, 0.25),
         largest_step: largest_step(&series, rise),
         reach: limit.map(|limit| reach(limit - level, line.slope, length)),
         over_fall: if fall > 0.0 {
@@ -194,6 +175,42 @@ fn examine(
         growth.held_back_by = suspicion;
     }
     Some(growth)
+}
+
+/// What of the rise stood when the whole heap was last collected inside the window.
+///
+/// Where nurseries are collected without the rest, garbage may stand on the floor. The start of
+/// the window bounds what was held then from above; what such a collection leaves is held now.
+fn surviving_growth(window: &[Point], line: &Line, base: f64) -> Option<f64> {
+    let collection = window.iter().rposition(|point| point.collected)?;
+    // the line must have risen by then too: a single high point is noise
+    let left = window
+        .iter()
+        .skip(collection)
+        .take(3)
+        .map(|point| point.floor.min(line.at(point.at)))
+        .fold(f64::MAX, f64::min);
+    // and the start must be one that was measured: under a floor that bends, the line starts low
+    let quarter = window.get(..window.len().div_ceil(4))?;
+    let start = statistics::median(&mut quarter.iter().map(|p| p.floor).collect::<Vec<_>>())?;
+    Some(left - start.max(base))
+}
+
+/// The slope of the latest `share` of a series relative to that of the whole; zero when the whole
+/// does not rise.
+fn latest_slope(series: &[(f64, f64)], line: &Line, share: f64) -> f64 {
+    let (Some(first), Some(last)) = (series.first(), series.last()) else {
+        return 0.0;
+    };
+    let start = last.0 - (last.0 - first.0) * share;
+    // at the edge one more point does less harm than one too few
+    let from = series
+        .partition_point(|&(x, _)| x < start - 1e-9)
+        .min(series.len().saturating_sub(3));
+    match series.get(from..).and_then(statistics::theil_sen) {
+        Some(latest) if line.slope > 0.0 => latest.slope / line.slope,
+        _ => 0.0,
+    }
 }
 
 impl Growth {
