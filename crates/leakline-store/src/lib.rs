@@ -42,6 +42,8 @@ mod catalogue;
 mod chunk;
 mod disk;
 mod error;
+mod expire;
+mod flush;
 mod folder;
 mod head;
 mod keys;
