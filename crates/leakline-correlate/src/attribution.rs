@@ -160,8 +160,6 @@ struct Candidate {
     code: Option<String>,
     /// How growth over time changes the odds; 1 when it says nothing.
     trend: f64,
-    /// The operation inside it that is called exactly as often, and names the place better.
-    represented_by: Option<usize>,
 }
 
 fn candidates(
@@ -171,7 +169,7 @@ fn candidates(
     scale: f64,
 ) -> Vec<Candidate> {
     let floor = floor_growth(operations.window.history, &metrics.floor);
-    let mut candidates: Vec<Candidate> = operations
+    let candidates: Vec<Candidate> = operations
         .operations
         .iter()
         .enumerate()
@@ -199,12 +197,10 @@ fn candidates(
                 weight: likelihood(growth.objects as f64, calls, low, high) * support * trend,
                 code,
                 trend,
-                represented_by: None,
             }
         })
         .collect();
-    prefer_innermost(operations, &mut candidates);
-    candidates
+    prefer_innermost(operations, candidates)
 }
 
 /// A CLIENT or PRODUCER span covers waiting for another process, not the code that keeps things.
@@ -329,56 +325,36 @@ fn steady_parent(operations: &Operations, index: usize) -> Option<usize> {
 /// Where an operation runs exactly once inside each call of another, both explain the growth
 /// alike; the inner one says more precisely where. It stands for both, unless only the code
 /// attributes of the outer one name the holder.
-fn prefer_innermost(operations: &Operations, candidates: &mut [Candidate]) {
-    for inner in 0..candidates.len() {
-        let Some(parent) = steady_parent(operations, candidates[inner].index) else {
-            continue;
-        };
-        let Some(outer) = candidates.iter().position(|c| c.index == parent) else {
-            continue;
-        };
-        if !same_count(candidates[inner].calls, candidates[outer].calls) {
-            continue;
-        }
-        if candidates[outer].code.is_some() && candidates[inner].code.is_none() {
-            candidates[inner].represented_by = Some(candidates[outer].index);
-        } else if candidates[outer].represented_by.is_none() {
-            candidates[outer].represented_by = Some(candidates[inner].index);
-        }
+fn prefer_innermost(operations: &Operations, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut represented = vec![false; operations.operations.len()];
+    for inner in &candidates {
+        let outer = steady_parent(operations, inner.index)
+            .and_then(|parent| candidates.iter().find(|c| c.index == parent))
+            .filter(|outer| same_count(inner.calls, outer.calls))
+            // in a recursion each runs inside the other, and neither says more than the other
+            .filter(|outer| !ancestors(operations, outer.index).contains(&inner.index));
+        let Some(outer) = outer else { continue };
+        let outer_names_holder = outer.code.is_some() && inner.code.is_none();
+        let lesser = if outer_names_holder { inner } else { outer };
+        represented[lesser.index] = true;
     }
-    // A recursion through two operations would leave nobody to stand for the other.
-    if candidates.iter().all(|c| c.represented_by.is_some()) {
-        for candidate in candidates {
-            candidate.represented_by = None;
-        }
-    }
+    candidates.retain(|c| !represented[c.index]);
+    candidates
 }
 
 fn rank(growth: &Growth, operations: &Operations, candidates: Vec<Candidate>) -> Vec<Attribution> {
-    let rivals: f64 = candidates
-        .iter()
-        .filter(|c| c.represented_by.is_none())
-        .map(|c| c.weight)
-        .sum();
-    let all = rivals + likelihood_of_none(growth.objects as f64);
+    let all = candidates.iter().map(|c| c.weight).sum::<f64>()
+        + likelihood_of_none(growth.objects as f64);
     let mut ranked: Vec<Attribution> = candidates
         .iter()
         .filter_map(|candidate| {
             let operation = operations.operations.get(candidate.index)?;
-            let share = match candidate.represented_by {
-                Some(_) => 0.0,
-                None => candidate.weight / all,
-            };
             let direct = candidate.code.is_some() || candidate.trend > 3.0;
             let highest = if direct { HIGHEST } else { COUNTS_ALONE };
+            let confidence = (candidate.weight / all).min(highest);
             let ties = ties(operations, &candidates, candidate);
             Some(describe(
-                growth,
-                operations,
-                operation,
-                candidate,
-                share.min(highest),
-                &ties,
+                growth, operations, operation, candidate, confidence, &ties,
             ))
         })
         .collect();
@@ -398,12 +374,9 @@ fn ties<'a>(
     candidates: &[Candidate],
     candidate: &Candidate,
 ) -> Vec<&'a str> {
-    if candidate.represented_by.is_some() {
-        return Vec::new();
-    }
     candidates
         .iter()
-        .filter(|other| other.index != candidate.index && other.represented_by.is_none())
+        .filter(|other| other.index != candidate.index)
         .filter(|other| same_count(other.calls, candidate.calls))
         .filter(|other| {
             let odds = other.weight / candidate.weight;
@@ -448,15 +421,6 @@ fn describe(
             leakline_model::duration_text(slices)
         ));
     }
-    if let Some(inner) = candidate
-        .represented_by
-        .and_then(|index| operations.operations.get(index))
-    {
-        doubts.push(format!(
-            "called as often as {}, in the same calls, which says more precisely where",
-            inner.operation
-        ));
-    }
     if !ties.is_empty() {
         doubts.push(format!(
             "called as often as {}; counts cannot tell them apart",
@@ -488,22 +452,28 @@ fn describe(
     }
 }
 
-/// The SERVER or CONSUMER operation that this one always runs inside, at any depth.
+/// The SERVER or CONSUMER operation that this one always runs inside, at any depth; the
+/// outermost of several.
 fn entry_operation(operations: &Operations, index: usize) -> Option<String> {
+    ancestors(operations, index)
+        .into_iter()
+        .filter_map(|ancestor| operations.operations.get(ancestor))
+        .rfind(|operation| matches!(operation.kind, SpanKind::Server | SpanKind::Consumer))
+        .map(|operation| operation.operation.clone())
+}
+
+/// The operations that this one nearly always runs inside, the innermost first.
+fn ancestors(operations: &Operations, index: usize) -> Vec<usize> {
+    let mut found = Vec::new();
     let mut at = index;
-    let mut entry = None;
-    // deeper nesting of distinct operations than this is a cycle
-    for _ in 0..32 {
-        let Some(parent) = steady_parent(operations, at) else {
+    while let Some(parent) = steady_parent(operations, at) {
+        if parent == index || found.contains(&parent) {
             break;
-        };
-        let operation = operations.operations.get(parent)?;
-        if matches!(operation.kind, SpanKind::Server | SpanKind::Consumer) && parent != index {
-            entry = Some(operation.operation.clone());
         }
+        found.push(parent);
         at = parent;
     }
-    entry
+    found
 }
 
 /// 95 % interval of a Poisson mean, by Byar's approximation (Breslow and Day 1987, "Statistical

@@ -57,12 +57,40 @@ pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) 
         let per_call = operation.kept_objects_per_call;
         let whole = per_call.round().max(1.0);
         if operation.interval.0 <= whole && whole <= operation.interval.1 {
+            let stayed = phrase::number(per_call * operation.calls as f64);
+            let calls = phrase::number(operation.calls as f64);
+            let each = if whole > 1.0 {
+                format!(", {whole} for each")
+            } else {
+                String::new()
+            };
             text = text.text(format!(
-                " As many objects stayed as calls would leave that each keep {whole:.0}: nothing was removed in that time."
+                " {stayed} objects stayed after {calls} calls{each}: nothing was removed in that time."
             ));
         }
     }
     text
+}
+
+/// What to change, in a few words that go on from "Fix: ".
+pub(crate) fn in_short(suspect: &Suspect) -> Prose {
+    let holder = Prose::new().code(phrase::holder(&suspect.holder));
+    match suspect.pattern {
+        Pattern::Map | Pattern::Queue => Prose::from("bound ").then(holder).text("."),
+        Pattern::Listeners => Prose::from("unregister the listeners of ")
+            .then(holder)
+            .text("."),
+        Pattern::ThreadLocal => Prose::from("remove ")
+            .then(holder)
+            .text(" after each task."),
+        Pattern::ClassLoader => Prose::from("cut the reference from ")
+            .then(holder)
+            .text(" at undeploy."),
+        Pattern::Finalizer => Prose::from("replace finalize() by close() and a Cleaner."),
+        _ => Prose::from("let ")
+            .then(holder)
+            .text(" let go of what is done."),
+    }
 }
 
 /// What to change.

@@ -9,7 +9,7 @@ use crate::advice;
 use crate::case::{CaseFile, LogEntry, StepKind, Surroundings, everything, gained};
 use crate::phrase;
 use crate::plot::PlotView;
-use crate::prose::{Prose, sentence};
+use crate::prose::{Prose, ended, sentence};
 use crate::report::{
     DumpReference, EvidenceItem, Forecast, InvestigationReport, Outcome, RootCause, TimelineEntry,
     TraceEvidence,
@@ -155,10 +155,10 @@ impl<'a> Builder<'a> {
                 if let Some(operation) = self.operation() {
                     summary = summary.then(operation_sentence(operation));
                 }
-                if self.suspect.is_none() {
-                    summary = summary.text(" No dump shows what holds the memory.");
+                match self.suspect {
+                    Some(suspect) => summary.text(" Fix: ").then(advice::in_short(suspect)),
+                    None => summary.text(" No dump shows what holds the memory."),
                 }
-                summary
             }
         }
     }
@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
         if let (Some(eta), Some(limit)) = (&assessment.eta, assessment.limit_bytes) {
             text = text
                 .text(format!("; it reaches the limit of {} at ", ByteSize(limit)))
-                .strong(phrase::eta(eta, self.now()));
+                .then(phrase::eta_prose(eta, self.now()));
         } else if assessment.limit_bytes.is_none() {
             text = text.text("; the process sends no limit, so the time left is not known");
         }
@@ -327,9 +327,24 @@ impl<'a> Builder<'a> {
             .filter(|deploy| !own(&deploy.instance, &deploy.version))
             .map(|deploy| {
                 let text = started(&process.service, &deploy.version, &deploy.instance);
-                entry(deploy.at, StepKind::Deploy, text)
+                entry(deploy.at, StepKind::Start, text)
             })
             .collect();
+        entries.extend(self.surroundings.deploys.iter().filter_map(|deploy| {
+            let judged = deploy
+                .judged
+                .as_ref()
+                .filter(|_| !own(&deploy.instance, &deploy.version));
+            let reason = judged.filter(|a| a.verdict == Verdict::Healthy)?;
+            let name = format!("{} {}", process.service, deploy.version);
+            let mut text = Prose::from("Normal growth: ")
+                .code(name.trim_end())
+                .text(" is healthy");
+            if let Some(evidence) = reason.evidence.first() {
+                text = text.text(format!("; {}", evidence.text));
+            }
+            Some(entry(reason.at, StepKind::Normal, text.text(".")))
+        }));
         let other_version = self
             .surroundings
             .deploys
@@ -369,7 +384,7 @@ impl<'a> Builder<'a> {
         let low = floor.iter().copied().fold(f64::INFINITY, f64::min);
         let high = floor.iter().copied().fold(0.0, f64::max);
         let text = format!(
-            "Normal: for {} the floor stays between {} and {}.",
+            "Normal growth: for {} the floor stays between {} and {}.",
             duration_text(inside.duration()),
             ByteSize(low as u64),
             ByteSize(high as u64),
@@ -426,7 +441,10 @@ impl<'a> Builder<'a> {
             .map(|text| Prose::from(sentence(text)))
             .collect();
         if let Some(assessment) = self.assessment {
-            let against = assessment.evidence.iter().filter(|e| !e.supports);
+            let against = assessment
+                .evidence
+                .iter()
+                .filter(|e| !e.supports && e.kind != "warm_up");
             counter_evidence.extend(against.map(|e| {
                 let numbers = self.metric_numbers(|other| std::ptr::eq(other, e));
                 Prose::from(sentence(&e.text)).cite(&numbers)
@@ -488,7 +506,7 @@ impl<'a> Builder<'a> {
             (None, _, _) => Prose::from("No growth to project."),
             (Some(a), Some(eta), Some(limit)) => Prose::new()
                 .text(format!("At {} the heap reaches its limit of {} at ", phrase::rate(growth), ByteSize(limit)))
-                .strong(phrase::eta(&eta, self.now()))
+                .then(phrase::eta_prose(&eta, self.now()))
                 .text(format!(
                     ", {} after the last data. Before that, collections take ever more of the time.",
                     duration_text(eta.p50.duration_since(a.at))
@@ -543,7 +561,7 @@ impl<'a> Builder<'a> {
             ..EvidenceItem::default()
         });
         let heap = self.suspect.map(|suspect| EvidenceItem {
-            claim: Prose::from(sentence(&suspect.sentence)),
+            claim: Prose::from(ended(&suspect.sentence)),
             dumps: self
                 .case
                 .dumps

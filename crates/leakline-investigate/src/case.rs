@@ -60,7 +60,7 @@ pub struct Surroundings {
 }
 
 /// A version of the service that started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Deploy {
     /// When its first data arrived.
     pub at: Timestamp,
@@ -68,6 +68,8 @@ pub struct Deploy {
     pub version: String,
     /// The instance; may be empty.
     pub instance: String,
+    /// The latest judgement on the process that started; `None` when it was not judged.
+    pub judged: Option<Assessment>,
 }
 
 /// Why a dump is taken.

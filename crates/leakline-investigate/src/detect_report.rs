@@ -1,6 +1,6 @@
 //! What `leakline detect` judged, in every form.
 
-use leakline_detect::{Assessment, Verdict};
+use leakline_detect::{Assessment, ServiceVerdict, Verdict};
 use leakline_model::{ByteSize, Timestamp};
 use serde::Serialize;
 
@@ -24,6 +24,19 @@ pub struct ServiceHistory {
     pub transitions: Vec<Assessment>,
     /// Memory of the worst process, for HTML; may be empty.
     pub plot: PlotView,
+}
+
+impl ServiceHistory {
+    /// The verdicts as they are, without what led to them.
+    pub fn at_present(service: ServiceVerdict) -> Self {
+        ServiceHistory {
+            service: service.service,
+            verdict: service.verdict,
+            transitions: service.processes.clone(),
+            processes: service.processes,
+            plot: PlotView::default(),
+        }
+    }
 }
 
 /// For a terminal, 100 columns wide.

@@ -11,7 +11,7 @@ use crate::json::{
 };
 use crate::layout::path_text;
 use crate::phrase;
-use crate::prose::{Prose, sentence};
+use crate::prose::{Prose, ended, sentence, visible};
 
 /// Rows of each table that people are shown; JSON has all.
 const ROWS: usize = 20;
@@ -109,7 +109,7 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
     blocks.push(Block::Paragraph(
         Prose::new()
             .text(format!("{number}. "))
-            .strong(sentence(&suspect.sentence))
+            .strong(ended(&suspect.sentence))
             .text(format!(" {} sure.", phrase::percent(suspect.confidence))),
     ));
     if let Some(frame) = &suspect.holder.frame {
@@ -154,7 +154,7 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
             SignedByteSize(change(first_bytes, last_bytes))
                 .to_string()
                 .into(),
-            Prose::new().code(&row.class),
+            Prose::new().code(phrase::short_class(&row.class)),
             Prose::new().code(&row.path),
         ]);
     }
@@ -260,7 +260,7 @@ fn stack_blocks(blocks: &mut Vec<Block>, thread: &ThreadRow) {
     blocks.push(Block::Subsection(format!("Stack of {}", thread.name)));
     let mut text = String::new();
     for (i, frame) in thread.frames.iter().take(FRAMES).enumerate() {
-        text += &format!("at {frame}\n");
+        text += &format!("at {}\n", visible(frame));
         let here = thread
             .locals
             .iter()
@@ -268,7 +268,7 @@ fn stack_blocks(blocks: &mut Vec<Block>, thread: &ThreadRow) {
         for local in here {
             text += &format!(
                 "     local {} keeps {}\n",
-                local.class,
+                visible(&local.class),
                 ByteSize(local.retained_bytes)
             );
         }

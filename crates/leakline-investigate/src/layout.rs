@@ -8,7 +8,7 @@ use crate::case::StepKind;
 use crate::document::{Block, Document, EvidenceBlock, Figure, Moment, Table, Tone};
 use crate::phrase;
 use crate::plot;
-use crate::prose::Prose;
+use crate::prose::{Prose, ended, sentence, visible};
 use crate::report::{EvidenceItem, InvestigationReport, Outcome, RootCause, TimelineEntry};
 
 /// The investigation as a document.
@@ -80,13 +80,11 @@ fn figures(report: &InvestigationReport) -> Vec<Figure> {
         );
     }
     if let (Some(eta), Some(limit)) = (&report.forecast.eta, report.forecast.limit_bytes) {
-        let note = format!("limit {}", ByteSize(limit));
-        let at = phrase::clock_on(eta.p50, report.written_at);
-        add(
-            "Out of memory at",
-            format!("{at} UTC").replace("UTC UTC", "UTC"),
-            note,
-        );
+        let (at, interval) = phrase::eta_parts(eta, report.written_at);
+        let at = format!("{} UTC", at.trim_end_matches(" UTC"));
+        let limit = format!("limit {}", ByteSize(limit));
+        let note = interval.map_or(limit.clone(), |interval| format!("{interval}, {limit}"));
+        add("Out of memory at", at, note);
     }
     if let Some(cause) = &report.root_cause {
         let note = format!(
@@ -106,7 +104,7 @@ fn figures(report: &InvestigationReport) -> Vec<Figure> {
     }
     if !report.outcome.is_leak() && report.outcome != Outcome::Suspected {
         let watched = leakline_model::duration_text(report.watched.duration());
-        add("Watched", watched, phrase::window(report.watched));
+        add("Watched", watched, phrase::window_alone(report.watched));
         if let Some((_, floor)) = report.plot.plot.floor.last() {
             let note = match report.forecast.limit_bytes {
                 Some(limit) => format!("limit {}", ByteSize(limit)),
@@ -159,7 +157,7 @@ fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
     };
     blocks.push(Block::Paragraph(
         Prose::new()
-            .strong(crate::prose::sentence(&cause.sentence))
+            .strong(ended(&cause.sentence))
             .text(" ")
             .then(cause.why_unbounded.clone()),
     ));
@@ -171,7 +169,7 @@ fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
         language: "text",
         text: path_text(&cause.holder.root, &cause.path),
     });
-    blocks.push(Block::Subsection("What speaks against it".to_owned()));
+    blocks.push(Block::Subsection("Counter-evidence".to_owned()));
     if cause.counter_evidence.is_empty() {
         blocks.push(Block::Paragraph("Nothing found.".into()));
     } else {
@@ -179,10 +177,7 @@ fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
     }
     if !cause.others.is_empty() {
         blocks.push(Block::Subsection("Other suspects".to_owned()));
-        let others = cause
-            .others
-            .iter()
-            .map(|o| Prose::from(crate::prose::sentence(o)));
+        let others = cause.others.iter().map(|o| Prose::from(ended(o)));
         blocks.push(Block::Bullets(others.collect()));
     }
 }
@@ -217,14 +212,16 @@ fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
 
 /// The path as an indented tree: one object a line, each with the field that leads on.
 pub(crate) fn path_text(root: &str, path: &[PathStep]) -> String {
-    let mut text = format!("{root}\n");
+    let mut text = format!("{}\n", visible(root));
     for (depth, step) in path.iter().enumerate() {
         let field = match &step.field {
-            Some(field) => format!("  .{field}"),
+            Some(field) => format!("  .{}", visible(field)),
             None => String::new(),
         };
+        // deeper steps stay readable without running off the page
         let indent = "   ".repeat(depth.min(20));
-        text += &format!("{indent}└─ {} @ {:#x}{field}\n", step.class, step.object_id);
+        let class = visible(&step.class);
+        text += &format!("{indent}└─ {class} @ {:#x}{field}\n", step.object_id);
     }
     text
 }
@@ -256,9 +253,7 @@ fn trace_evidence(blocks: &mut Vec<Block>, correlation: &Correlation) {
     }
     if let Some(first) = correlation.attributions.first() {
         let reasons = first.reasons.iter().chain(&first.doubts);
-        let mut items: Vec<Prose> = reasons
-            .map(|r| Prose::from(crate::prose::sentence(r)))
-            .collect();
+        let mut items: Vec<Prose> = reasons.map(|r| Prose::from(sentence(r))).collect();
         if !first.sample_traces.is_empty() {
             let mut samples = Prose::from("Sample traces: ");
             for (i, trace) in first.sample_traces.iter().enumerate() {
@@ -314,7 +309,7 @@ fn evidence(blocks: &mut Vec<Block>, report: &InvestigationReport) {
         ));
     }
     if !report.not_known.is_empty() {
-        blocks.push(Block::Subsection("What to know about it".to_owned()));
+        blocks.push(Block::Subsection("Limits of this evidence".to_owned()));
         blocks.push(Block::Bullets(report.not_known.clone()));
     }
 }

@@ -19,6 +19,7 @@ mod build;
 mod case;
 pub mod detect_report;
 mod document;
+pub mod gather;
 pub mod heap_report;
 mod json;
 mod layout;

@@ -19,6 +19,7 @@ use leakline_detect::{Assessment, Verdict};
 use leakline_model::{ByteSize, ProcessKey, TimeRange, Timestamp, duration_text, grouped};
 
 use crate::case::{CaseFile, Dump, HeapFindings, LogEntry, Purpose, StepKind, everything, gained};
+use crate::phrase;
 
 /// What must hold before the second dump is taken, and how long to try.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -242,7 +243,7 @@ impl Investigation {
                     action
                 }
                 None => {
-                    self.finish(now);
+                    self.state = State::Finished;
                     Action::Finish(Box::new(self.case.clone()))
                 }
             },
@@ -261,11 +262,11 @@ impl Investigation {
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         match (event, self.state) {
             (_, State::Finished) => {}
-            (Event::Assessed { assessment, floor }, _) => {
-                if assessment.process == self.case.process {
-                    self.assessed(assessment, floor);
-                    self.judge(now);
-                }
+            (Event::Assessed { assessment, floor }, _)
+                if assessment.process == self.case.process =>
+            {
+                self.assessed(assessment, floor);
+                self.judge(now);
             }
             (Event::Captured(dump), State::Capturing { purpose, .. }) => {
                 self.captured(now, Dump { purpose, ..dump });
@@ -283,7 +284,7 @@ impl Investigation {
                 self.case
                     .shortcomings
                     .push(format!("the dumps could not be analysed: {reason}"));
-                self.finish(now);
+                self.state = State::Finished;
             }
             (Event::Correlated(correlation), State::Correlating) => {
                 self.correlated(now, *correlation);
@@ -297,7 +298,7 @@ impl Investigation {
                     StepKind::Correlation,
                     format!("no operation could be named: {reason}"),
                 );
-                self.finish(now);
+                self.state = State::Finished;
             }
             (Event::ProcessGone, state) => self.process_gone(now, state),
             _ => {}
@@ -332,16 +333,17 @@ impl Investigation {
                 State::CaptureDue { .. } | State::Accumulating | State::WatchingOnly,
                 Verdict::Healthy,
             ) => {
-                self.log(
-                    now,
-                    StepKind::End,
-                    "growth stopped; closed without a leak".to_owned(),
-                );
-                self.finish(now);
+                self.close_without_leak(now);
             }
-            (State::WatchingOnly, Verdict::Leaking) => self.finish(now),
+            (State::WatchingOnly, Verdict::Leaking) => self.state = State::Finished,
             _ => {}
         }
+    }
+
+    fn close_without_leak(&mut self, now: Timestamp) {
+        let text = "growth stopped; closed without a leak".to_owned();
+        self.log(now, StepKind::End, text);
+        self.state = State::Finished;
     }
 
     /// Whether the second dump is to be taken now.
@@ -404,12 +406,7 @@ impl Investigation {
         let purpose = dump.purpose;
         self.case.dumps.push(dump);
         if self.recovered {
-            self.log(
-                now,
-                StepKind::End,
-                "growth stopped; closed without a leak".to_owned(),
-            );
-            self.finish(now);
+            self.close_without_leak(now);
         } else if purpose == Purpose::Baseline && !self.gone {
             self.state = State::Accumulating;
         } else {
@@ -428,12 +425,7 @@ impl Investigation {
         let text = format!("{} heap dump not taken: {reason}", purpose.as_str());
         self.log(now, StepKind::Capture, text.clone());
         if self.recovered {
-            self.log(
-                now,
-                StepKind::End,
-                "growth stopped; closed without a leak".to_owned(),
-            );
-            self.finish(now);
+            self.close_without_leak(now);
         } else if retry && !self.gone && attempt < self.settings.capture_attempts {
             let wait = self.settings.first_retry * 4_u32.saturating_pow(attempt - 1);
             self.state = State::CaptureDue {
@@ -443,12 +435,12 @@ impl Investigation {
             };
         } else {
             self.case.shortcomings.push(text);
-            self.without_further_dumps(now);
+            self.without_further_dumps();
         }
     }
 
     /// No more dumps will come: go on with those there are.
-    fn without_further_dumps(&mut self, now: Timestamp) {
+    fn without_further_dumps(&mut self) {
         let leaking = self
             .case
             .latest()
@@ -456,7 +448,7 @@ impl Investigation {
         if !self.case.dumps.is_empty() {
             self.state = State::AnalysisDue;
         } else if leaking || self.gone {
-            self.finish(now);
+            self.state = State::Finished;
         } else {
             // a suspicion alone, without a dump, is nothing to report yet
             self.state = State::WatchingOnly;
@@ -465,8 +457,8 @@ impl Investigation {
 
     fn analyzed(&mut self, now: Timestamp, findings: HeapFindings) {
         let text = match findings.prime_suspect() {
-            Some(suspect) => suspect.sentence.clone(),
-            None => "nothing in the heap stands out".to_owned(),
+            Some(suspect) => format!("heap analysed: {}", suspect.sentence),
+            None => "heap analysed: nothing stands out".to_owned(),
         };
         self.log(now, StepKind::Analysis, text);
         self.case.heap = Some(findings);
@@ -499,16 +491,16 @@ impl Investigation {
     fn correlated(&mut self, now: Timestamp, correlation: Correlation) {
         let text = match correlation.attributions.first() {
             Some(first) => format!(
-                "{} calls of {} between the dumps, {:.2} objects kept per call",
+                "traces compared: {} calls of {}, {} objects kept per call",
                 grouped(first.calls),
                 first.operation,
-                first.kept_objects_per_call,
+                phrase::number(first.kept_objects_per_call),
             ),
-            None => "no operation explains the growth".to_owned(),
+            None => "traces compared: no operation explains the growth".to_owned(),
         };
         self.log(now, StepKind::Correlation, text);
         self.case.traces = Some(correlation);
-        self.finish(now);
+        self.state = State::Finished;
     }
 
     fn process_gone(&mut self, now: Timestamp, state: State) {
@@ -527,12 +519,8 @@ impl Investigation {
                 _ => "the process ended before a second dump was taken; growth is judged from one",
             };
             self.case.shortcomings.push(text.to_owned());
-            self.without_further_dumps(now);
+            self.without_further_dumps();
         }
-    }
-
-    fn finish(&mut self, _now: Timestamp) {
-        self.state = State::Finished;
     }
 
     fn log(&mut self, at: Timestamp, kind: StepKind, text: String) {

@@ -1,7 +1,11 @@
 //! Numbers as people say them.
 
+use std::time::Duration;
+
 use leakline_detect::Eta;
 use leakline_model::{ByteSize, TimeRange, Timestamp, duration_text};
+
+use crate::prose::Prose;
 
 /// Bytes per hour in the unit that makes the number easy: `31.2 MiB a minute`, `4.10 MiB a day`.
 pub(crate) fn rate(bytes_per_hour: f64) -> String {
@@ -74,35 +78,48 @@ pub(crate) fn clock_on(time: Timestamp, today: Timestamp) -> String {
 /// `14:03:20 to 14:04:08 UTC (48 s)`.
 pub(crate) fn window(range: TimeRange) -> String {
     let length = duration_text(range.duration());
+    format!("{} ({length})", window_alone(range))
+}
+
+/// `14:03:20 to 14:04:08 UTC`.
+pub(crate) fn window_alone(range: TimeRange) -> String {
     if one_day(&[range.start, range.end]) {
-        format!(
-            "{} to {} UTC ({length})",
-            range.start.clock(),
-            range.end.clock()
-        )
+        format!("{} to {} UTC", range.start.clock(), range.end.clock())
     } else {
-        format!(
-            "{} to {} ({length})",
-            range.start.minute(),
-            range.end.minute()
-        )
+        format!("{} to {}", range.start.minute(), range.end.minute())
     }
 }
 
-/// `14:12, most likely between 14:10 and 14:15`.
+/// `14:12 (80 % between 14:10 and 14:15)`, to the nearest minute.
 pub(crate) fn eta(eta: &Eta, today: Timestamp) -> String {
-    let minute = |time: Timestamp| {
+    match eta_parts(eta, today) {
+        (at, None) => at,
+        (at, Some(interval)) => format!("{at} ({interval})"),
+    }
+}
+
+/// `14:12` and `80 % between 14:10 and 14:15`.
+pub(crate) fn eta_parts(eta: &Eta, today: Timestamp) -> (String, Option<String>) {
+    let minute = |time: Timestamp| -> String {
+        let time = time + Duration::from_secs(30);
         if one_day(&[time, today]) {
             time.clock().chars().take(5).collect()
         } else {
             time.minute()
         }
     };
-    let (early, middle, late) = (minute(eta.p10), minute(eta.p50), minute(eta.p90));
-    if early == late {
-        middle
-    } else {
-        format!("{middle} (80 % between {early} and {late})")
+    let (early, late) = (minute(eta.p10), minute(eta.p90));
+    let interval = (early != late).then(|| format!("80 % between {early} and {late}"));
+    (minute(eta.p50), interval)
+}
+
+/// The same, with the time standing out.
+pub(crate) fn eta_prose(eta: &Eta, today: Timestamp) -> Prose {
+    let (at, interval) = eta_parts(eta, today);
+    let at = Prose::new().strong(at);
+    match interval {
+        Some(interval) => at.text(format!(" ({interval})")),
+        None => at,
     }
 }
 

@@ -73,8 +73,10 @@ pub fn svg(view: &PlotView) -> String {
         out += &polyline("trend", &frame, &trend);
     }
     out += "</g>\n";
+    // lines before words, so that the words' halo keeps lines out of them
+    draw_mark_lines(&mut out, &frame, &placed);
     draw_limit(&mut out, &frame, view);
-    draw_marks(&mut out, &frame, &placed);
+    draw_mark_labels(&mut out, &frame, &placed);
     draw_legend(&mut out, &frame, view);
     out += "</svg>\n";
     out
@@ -226,27 +228,36 @@ fn place<'a>(frame: &Frame, marks: &'a [Mark]) -> Vec<Placed<'a>> {
     placed
 }
 
-fn draw_marks(out: &mut String, frame: &Frame, placed: &[Placed<'_>]) {
-    for Placed {
-        mark,
-        x,
-        lane,
-        left,
-    } in placed
-    {
-        // a line that starts at its own label crosses the labels of lanes below; lanes are few,
-        // and later lanes lie higher, so that only lines of higher labels pass lower lanes
-        let y = frame.top - 8.0 - *lane as f64 * LANE;
-        let (anchor, offset) = if *left { ("end", -5.0) } else { ("start", 5.0) };
+/// The baseline of a mark's label; later lanes lie higher.
+fn label_y(frame: &Frame, placed: &Placed<'_>) -> f64 {
+    frame.top - 8.0 - placed.lane as f64 * LANE
+}
+
+fn draw_mark_lines(out: &mut String, frame: &Frame, placed: &[Placed<'_>]) {
+    for place in placed {
         *out += &format!(
-            "<g class=\"mark {}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>\n",
-            mark.class,
-            y - 8.0,
+            "<g class=\"mark {}\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/></g>\n",
+            place.mark.class,
+            label_y(frame, place) - 8.0,
             frame.bottom(),
-            x + offset,
-            y,
-            escape(&mark.label),
+            x = place.x,
+        );
+    }
+}
+
+fn draw_mark_labels(out: &mut String, frame: &Frame, placed: &[Placed<'_>]) {
+    for place in placed {
+        let (anchor, offset) = if place.left {
+            ("end", -5.0)
+        } else {
+            ("start", 5.0)
+        };
+        *out += &format!(
+            "<g class=\"mark {}\"><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>\n",
+            place.mark.class,
+            place.x + offset,
+            label_y(frame, place),
+            escape(&place.mark.label),
         );
     }
 }

@@ -127,17 +127,22 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
-/// `sentence` with a final full stop.
+/// With a final full stop; for text that begins with a name, whose case must stay.
+pub(crate) fn ended(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?']) {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
+}
+
+/// With a capital and a final full stop.
 pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.trim_end().chars();
     let first: String = characters
         .next()
         .map(|c| c.to_uppercase().collect())
         .unwrap_or_default();
-    let text = first + characters.as_str();
-    if text.ends_with(['.', '!', '?']) {
-        text
-    } else {
-        text + "."
-    }
+    ended(&(first + characters.as_str()))
 }

@@ -183,6 +183,10 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// Escaped, with places to break long names at: after dots, `$` and commas inside words.
 fn breakable(text: &str) -> String {
+    const LONG: usize = 32;
+    if text.split(' ').all(|word| word.len() < LONG) {
+        return escape(text);
+    }
     let mut out = String::with_capacity(text.len());
     for part in text.split_inclusive(['.', '$', ',', '/', '→']) {
         out.push_str(&escape(part));

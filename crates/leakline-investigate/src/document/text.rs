@@ -1,7 +1,5 @@
 //! Documents for a terminal: plain text, 100 columns, no escape sequences.
 
-use std::fmt::Write as _;
-
 use super::{Block, Column, Document, Table};
 use crate::prose::{Prose, visible};
 
@@ -54,7 +52,8 @@ fn write_block(out: &mut String, block: &Block) {
         Block::Table(table) => write_table(out, table),
         Block::Code { text, .. } => {
             for line in text.lines() {
-                *out += &format!("    {}\n", visible(line));
+                *out += format!("    {}", visible(line)).trim_end();
+                out.push('\n');
             }
         }
         Block::Figures(figures) => {
@@ -107,7 +106,7 @@ fn wrap(out: &mut String, text: &str, first: &str, rest: &str) {
     let mut line = first.to_owned();
     let mut width = first.chars().count();
     let mut fresh = true;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in words(text) {
         let length = word.chars().count();
         if !fresh && width + 1 + length > WIDTH {
             out.push_str(line.trim_end());
@@ -120,12 +119,31 @@ fn wrap(out: &mut String, text: &str, first: &str, rest: &str) {
             line.push(' ');
             width += 1;
         }
-        line.push_str(word);
+        line.push_str(&word);
         width += length;
         fresh = false;
     }
     out.push_str(line.trim_end());
     out.push('\n');
+}
+
+/// The words of `text`; a number and its unit stay together.
+fn words(text: &str) -> Vec<String> {
+    const UNITS: [&str; 13] = [
+        "%", "B", "KiB", "MiB", "GiB", "TiB", "ms", "s", "min", "h", "d", "UTC", "a",
+    ];
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let unit = word.trim_end_matches([',', '.', ';', ':', ')', '?']);
+        match words.last_mut() {
+            Some(last) if last.ends_with(|c: char| c.is_ascii_digit()) && UNITS.contains(&unit) => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 fn write_table(out: &mut String, table: &Table) {
@@ -159,20 +177,15 @@ fn write_table(out: &mut String, table: &Table) {
 fn write_row(out: &mut String, columns: &[Column], widths: &[usize], row: &[String]) {
     let mut line = String::from(" ");
     for (i, ((column, &width), cell)) in columns.iter().zip(widths).zip(row).enumerate() {
-        let last = i + 1 == columns.len();
-        let cell = if last {
-            cell.clone()
+        if column.numeric {
+            line += &format!(" {:>width$} ", shorten(cell, width));
+        } else if i + 1 < columns.len() {
+            line += &format!(" {:<width$} ", shorten(cell, width));
         } else {
-            shorten(cell, width)
-        };
-        let result = if column.numeric {
-            write!(line, " {cell:>width$} ")
-        } else if last {
-            write!(line, " {cell}")
-        } else {
-            write!(line, " {cell:<width$} ")
-        };
-        debug_assert!(result.is_ok(), "writing to a string cannot fail");
+            let rest = " ".repeat(line.chars().count() + 1);
+            wrap(out, cell, &format!("{line} "), &rest);
+            return;
+        }
     }
     out.push_str(line.trim_end());
     out.push('\n');

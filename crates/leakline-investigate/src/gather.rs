@@ -1,0 +1,99 @@
+//! Answers to what an investigation asks: which questions to put to the store, the detector and
+//! the heap engine. The server and the commands on files carry out the same actions with the
+//! same functions; where the store is and where the bytes of a dump come from is theirs to know.
+
+use leakline_correlate::{Correlation, Growth, Metrics, Window, attribute, operations};
+use leakline_detect::{Assessment, Detector};
+use leakline_model::storage::{Queryable, SpanSelector, StorageError};
+use leakline_model::{Matcher, ProcessKey, TimeRange, Timestamp};
+
+use crate::case::{CaseFile, Deploy, Surroundings};
+
+/// What the report needs to know beside the case: the plot, and the versions that started.
+pub fn surroundings(
+    detector: &Detector,
+    store: &dyn Queryable,
+    process: &ProcessKey,
+    now: Timestamp,
+) -> Result<Surroundings, StorageError> {
+    let sightings = store.resources(TimeRange::ALL)?;
+    let mut deploys: Vec<Deploy> = sightings
+        .into_iter()
+        .filter(|sighting| sighting.resource.service() == process.service)
+        .map(|sighting| Deploy {
+            at: sighting.first_seen,
+            version: sighting.resource.version().to_owned(),
+            instance: sighting.resource.instance().to_owned(),
+            judged: detector
+                .assessment(&ProcessKey::of_resource(&sighting.resource))
+                .cloned(),
+        })
+        .collect();
+    deploys.sort_by_key(|deploy| deploy.at);
+    Ok(Surroundings {
+        now,
+        plot: detector.plot(process),
+        deploys,
+    })
+}
+
+/// A case that nothing but metrics speaks to: what is known of a process that is not, or not
+/// yet, under investigation.
+pub fn watched_case(detector: &Detector, assessment: &Assessment) -> CaseFile {
+    let process = assessment.process.clone();
+    let first_seen = detector.first_seen(&process).unwrap_or(assessment.at);
+    let mut case = CaseFile::new(process, first_seen);
+    case.assessments.push(assessment.clone());
+    case
+}
+
+/// Which operation keeps what was gained in `window`. `floor` is the floor of the process' heap
+/// over time, as the detector's plot has it.
+pub fn correlate(
+    store: &dyn Queryable,
+    process: &ProcessKey,
+    window: Window,
+    growth: &Growth,
+    floor: Vec<(Timestamp, f64)>,
+) -> Result<Correlation, StorageError> {
+    let selector = SpanSelector::of_service(process.service.as_str(), window.spans_started());
+    let operations = operations(store.spans(&selector)?, process, window)?;
+    let metrics = Metrics {
+        requests: requests(store, process, window.range())?,
+        floor,
+    };
+    Ok(attribute(growth, &operations, &metrics))
+}
+
+/// Requests that the process counted inside `range`; `None` when it counts none.
+fn requests(
+    store: &dyn Queryable,
+    process: &ProcessKey,
+    range: TimeRange,
+) -> Result<Option<f64>, StorageError> {
+    let matchers = [
+        Matcher::metric("http_server_request_duration_seconds_count"),
+        Matcher::equal("job", process.service.as_str()),
+        Matcher::equal("instance", process.instance.as_str()),
+    ];
+    let mut total = None;
+    for series in store.select(&matchers, range)? {
+        let samples = series?.samples;
+        let increase: f64 = samples
+            .windows(2)
+            .map(|pair| counter_increase(pair[0].value, pair[1].value))
+            .sum();
+        *total.get_or_insert(0.0) += increase;
+    }
+    Ok(total)
+}
+
+/// From one value of a counter to the next; a fall is a reset to zero.
+fn counter_increase(before: f64, after: f64) -> f64 {
+    let increase = if after < before {
+        after
+    } else {
+        after - before
+    };
+    if increase.is_finite() { increase } else { 0.0 }
+}
