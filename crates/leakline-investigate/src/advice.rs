@@ -1,7 +1,7 @@
 //! What to change, by the kind of place where objects pile up.
 
 use leakline_correlate::Attribution;
-use leakline_heap::{Pattern, Suspect};
+use leakline_heap::{PathStep, Pattern, Suspect};
 
 use crate::phrase;
 use crate::prose::Prose;
@@ -72,9 +72,34 @@ pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) 
     text
 }
 
+/// The field to change: the last one on the path that belongs to code other than the JDK's, so
+/// that a cache inside a service inside a registry is called by its own name.
+fn place(suspect: &Suspect) -> String {
+    let own = suspect.path.iter().rev().find(|step| {
+        let class = step.class.trim_start_matches("class ");
+        let jdk = ["java.", "javax.", "jdk.", "sun."];
+        let is_field = step
+            .field
+            .as_deref()
+            .is_some_and(|f| identifier(f).is_some());
+        is_field && !jdk.iter().any(|package| class.starts_with(package))
+    });
+    match own {
+        Some(PathStep {
+            class,
+            field: Some(field),
+            ..
+        }) if suspect.holder.field.is_some() => {
+            let class = phrase::short_class(class.trim_start_matches("class "));
+            format!("{class}.{field}")
+        }
+        _ => phrase::holder(&suspect.holder),
+    }
+}
+
 /// What to change, in a few words that go on from "Fix: ".
 pub(crate) fn in_short(suspect: &Suspect) -> Prose {
-    let holder = Prose::new().code(phrase::holder(&suspect.holder));
+    let holder = Prose::new().code(place(suspect));
     match suspect.pattern {
         Pattern::Map | Pattern::Queue => Prose::from("bound ").then(holder).text("."),
         Pattern::Listeners => Prose::from("unregister the listeners of ")
@@ -95,7 +120,7 @@ pub(crate) fn in_short(suspect: &Suspect) -> Prose {
 
 /// What to change.
 pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
-    let holder = phrase::holder(&suspect.holder);
+    let holder = place(suspect);
     let element = phrase::short_class(&suspect.accumulates.class);
     let names = Names::of(suspect);
     let (text, mut steps, code) = match suspect.pattern {
@@ -275,7 +300,8 @@ struct Names {
 
 impl Names {
     fn of(suspect: &Suspect) -> Self {
-        let field = suspect.holder.field.as_deref().unwrap_or("");
+        let place = place(suspect);
+        let field = place.rsplit('.').next().unwrap_or("");
         let class = phrase::short_class(&suspect.accumulates.class);
         let class = class.rsplit('$').next().unwrap_or("");
         Names {

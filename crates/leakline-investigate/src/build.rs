@@ -425,7 +425,7 @@ impl<'a> Builder<'a> {
             .map(|e| {
                 let numbers = self.metric_numbers(|other| std::ptr::eq(other, e));
                 let text = Prose::new()
-                    .text(format!("Garbage collector: {}", sentence(&e.text)))
+                    .text(format!("Garbage collector: {}", ended(&e.text)))
                     .cite(&numbers);
                 entry(assessment.at, StepKind::Collector, text)
             })

@@ -8,7 +8,7 @@ use crate::document::{self, Block, Document, Moment, Table, Tone};
 use crate::json::{EtaJson, ReasonJson, pretty, rounded, time};
 use crate::phrase;
 use crate::plot::{self, PlotView};
-use crate::prose::{Prose, sentence};
+use crate::prose::{Prose, ended};
 
 /// One service, judged over the whole of the data.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,8 +121,8 @@ fn overview(services: &[ServiceHistory]) -> Table {
                 phrase::rate(a.growth_bytes_per_hour).into()
             }),
             growing
-                .and_then(|a| a.onset)
-                .map_or(Prose::new(), |t| t.to_string().into()),
+                .and_then(|a| Some(phrase::clock_on(a.onset?, a.at)))
+                .map_or(Prose::new(), Prose::from),
             growing
                 .and_then(|a| Some((a.eta?, a.at)))
                 .map_or(Prose::new(), |(eta, at)| phrase::eta(&eta, at).into()),
@@ -154,7 +154,7 @@ fn service_blocks(blocks: &mut Vec<Block>, service: &ServiceHistory) {
                 .iter()
                 .map(|e| {
                     let text = Prose::from(if e.supports { "For: " } else { "Against: " })
-                        .text(sentence(&e.text));
+                        .text(ended(&e.text));
                     if e.query.is_empty() {
                         text
                     } else {

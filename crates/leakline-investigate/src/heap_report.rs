@@ -136,7 +136,7 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
     let mut notes: Vec<Prose> = suspect
         .counter_evidence
         .iter()
-        .map(|text| Prose::from(format!("Against it: {}", sentence(text))))
+        .map(|text| Prose::from(format!("Against it: {}", ended(text))))
         .collect();
     notes.push(Prose::from("Fix: ").then(advice::fix(suspect, None).text));
     blocks.push(Block::Bullets(notes));
@@ -224,10 +224,23 @@ fn histogram(report: &HeapReport) -> Table {
     table
 }
 
+/// The first rows, and of those after the fifth only what is worth a thousandth of the heap.
+fn large<'a, T>(
+    rows: &'a [T],
+    report: &HeapReport,
+    bytes: impl Fn(&T) -> u64,
+) -> impl Iterator<Item = &'a T> {
+    let least = report.totals.bytes / 1_000;
+    let shown = rows.iter().take(ROWS).enumerate();
+    shown
+        .filter(move |(i, row)| *i < 5 || bytes(row) >= least)
+        .map(|(_, row)| row)
+}
+
 fn dominators(report: &HeapReport) -> Table {
     let mut table = Table::new(&["#retained", "#share", "#shallow", "object", "class"]);
     let all = report.totals.bytes.max(1) as f64;
-    for row in report.dominators.iter().take(ROWS) {
+    for row in large(&report.dominators, report, |row| row.retained_bytes) {
         table.row([
             ByteSize(row.retained_bytes).to_string().into(),
             phrase::percent(row.retained_bytes as f64 / all).into(),
@@ -241,7 +254,7 @@ fn dominators(report: &HeapReport) -> Table {
 
 fn threads(report: &HeapReport) -> Table {
     let mut table = Table::new(&["#retained", "#frames", "thread", "innermost frame"]);
-    for thread in report.threads.iter().take(ROWS) {
+    for thread in large(&report.threads, report, |row| row.retained_bytes) {
         let frame = match thread.frames.first() {
             Some(frame) => Prose::new().code(frame),
             None => Prose::new(),

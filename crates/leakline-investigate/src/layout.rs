@@ -25,17 +25,10 @@ pub(crate) fn document(report: &InvestigationReport) -> Document {
     }
     blocks.push(Block::Section("Timeline"));
     blocks.push(Block::Moments(moments(report)));
-    blocks.push(Block::Section("Root cause"));
-    root_cause(&mut blocks, report);
-    blocks.push(Block::Section("Trace evidence"));
-    blocks.push(Block::Paragraph(report.trace_evidence.text.clone()));
-    if let Some(correlation) = &report.trace_evidence.correlation {
-        trace_evidence(&mut blocks, correlation);
+    // of a healthy service there is nothing to say under these headings
+    if report.outcome != Outcome::NoLeak {
+        findings(&mut blocks, report);
     }
-    blocks.push(Block::Section("Fix"));
-    fix(&mut blocks, report);
-    blocks.push(Block::Section("Forecast"));
-    blocks.push(Block::Paragraph(report.forecast.text.clone()));
     blocks.push(Block::Section("Evidence"));
     evidence(&mut blocks, report);
     Document {
@@ -44,6 +37,20 @@ pub(crate) fn document(report: &InvestigationReport) -> Document {
         subtitle: subtitle(report),
         blocks,
     }
+}
+
+fn findings(blocks: &mut Vec<Block>, report: &InvestigationReport) {
+    blocks.push(Block::Section("Root cause"));
+    root_cause(blocks, report);
+    blocks.push(Block::Section("Trace evidence"));
+    blocks.push(Block::Paragraph(report.trace_evidence.text.clone()));
+    if let Some(correlation) = &report.trace_evidence.correlation {
+        trace_evidence(blocks, correlation);
+    }
+    blocks.push(Block::Section("Fix"));
+    fix(blocks, report);
+    blocks.push(Block::Section("Forecast"));
+    blocks.push(Block::Paragraph(report.forecast.text.clone()));
 }
 
 fn badge(outcome: Outcome) -> (Tone, String) {
@@ -137,6 +144,7 @@ fn moments(report: &InvestigationReport) -> Vec<Moment> {
         },
         tone: match entry.kind {
             StepKind::Onset | StepKind::Forecast => Tone::Bad,
+            StepKind::Verdict if report.outcome == Outcome::NoLeak => Tone::Good,
             StepKind::Verdict | StepKind::Collector | StepKind::Deploy => Tone::Warning,
             StepKind::Normal | StepKind::Analysis | StepKind::Correlation => Tone::Good,
             StepKind::Start | StepKind::WarmUp | StepKind::Capture | StepKind::End => Tone::Neutral,
@@ -149,7 +157,6 @@ fn moments(report: &InvestigationReport) -> Vec<Moment> {
 fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
     let Some(cause) = &report.root_cause else {
         let text = match report.outcome {
-            Outcome::NoLeak => "None: nothing leaks.",
             _ => "Not known: no dump shows what holds the memory.",
         };
         blocks.push(Block::Paragraph(text.into()));
@@ -215,6 +222,8 @@ pub(crate) fn path_text(root: &str, path: &[PathStep]) -> String {
     let mut text = format!("{}\n", visible(root));
     for (depth, step) in path.iter().enumerate() {
         let field = match &step.field {
+            // slots and local variables are no fields
+            Some(field) if field.starts_with(['[', '<']) => format!("  {}", visible(field)),
             Some(field) => format!("  .{}", visible(field)),
             None => String::new(),
         };

@@ -436,3 +436,101 @@ fn polyline(class: &str, frame: &Frame, points: &[(Timestamp, f64)]) -> String {
     }
     format!("<path class=\"{class}\" d=\"{path}\"/>\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_763_800_000_000) + Duration::from_secs(seconds)
+    }
+
+    fn view(points: u64) -> PlotView {
+        let line = |height: f64| {
+            (0..points)
+                .map(|i| (at(i * 10), height + i as f64))
+                .collect()
+        };
+        PlotView {
+            plot: Plot {
+                used: line(2e6),
+                floor: line(1e6),
+                ..Plot::default()
+            },
+            limit_bytes: Some(4_000_000),
+            ..PlotView::default()
+        }
+    }
+
+    #[test]
+    fn labels_never_overlap() {
+        let mut view = view(100);
+        for i in 0..12 {
+            let label = format!("{}.{}", i, "0".repeat(i as usize));
+            view.deploys.push((at(i * i * 7), label));
+            view.captures
+                .push((at(900 + i), "comparison dump".to_owned()));
+        }
+        view.onset = Some(at(950));
+        let frame = Frame::of(&view).unwrap();
+        let marks = marks(&view);
+        let boxes: Vec<(usize, f64, f64)> = place(&frame, &marks)
+            .iter()
+            .map(|p| {
+                let width = p.mark.label.chars().count() as f64 * CHARACTER;
+                let start = if p.left { p.x - width } else { p.x };
+                (p.lane, start, start + width)
+            })
+            .collect();
+        assert_eq!(boxes.len(), 25);
+        for (i, a) in boxes.iter().enumerate() {
+            assert!(a.1 >= 0.0 && a.2 <= WIDTH, "{a:?} leaves the page");
+            for b in boxes.iter().skip(i + 1) {
+                assert!(a.0 != b.0 || a.2 <= b.1 || b.2 <= a.1, "{a:?} over {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_input_draws_finite_numbers() {
+        let mut view = view(50);
+        view.plot.used.push((at(600), f64::NAN));
+        view.plot.used.push((at(610), f64::INFINITY));
+        view.plot.floor.push((at(620), -1e300));
+        view.limit_bytes = Some(u64::MAX);
+        view.eta = Some(Eta {
+            p10: Timestamp::MIN,
+            p50: at(700),
+            p90: Timestamp::MAX,
+        });
+        view.onset = Some(Timestamp::MAX);
+        view.plot.warm_up_end = Some(Timestamp::MIN);
+        view.plot.trend = Some([(at(0), 0.0), (at(0), f64::MAX)]);
+        let drawn = svg(&view);
+        assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+        view.limit_bytes = Some(3_000_000);
+        let drawn = svg(&view);
+        assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+    }
+
+    #[test]
+    fn nothing_to_draw_draws_nothing() {
+        assert_eq!(svg(&PlotView::default()), "");
+        assert_eq!(svg(&view(1)), "");
+        assert_eq!(words(&PlotView::default()), "No samples of the heap.");
+    }
+
+    #[test]
+    fn many_points_are_thinned_but_keep_their_peaks() {
+        let mut view = view(50_000);
+        view.plot.used[25_000].1 = 3_900_000.0;
+        let frame = Frame::of(&view).unwrap();
+        let drawn = svg(&view);
+        assert!(drawn.len() < 80_000, "{} bytes", drawn.len());
+        // the drawing is moved down by the lanes of labels, of which there are none here
+        let peak = format!(" {:.1}", frame.y(3_900_000.0) + 10.0);
+        assert!(drawn.contains(&peak));
+    }
+}

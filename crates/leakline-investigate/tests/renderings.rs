@@ -7,6 +7,7 @@ use common::{
 };
 use expect_test::{ExpectFile, expect_file};
 use leakline_detect::Verdict;
+use leakline_heap::{PathStep, Pattern};
 use leakline_investigate::detect_report::{self, ServiceHistory};
 use leakline_investigate::plot::PlotView;
 use leakline_investigate::{
@@ -121,4 +122,64 @@ fn verdicts_on_services() {
         &detect_report::render_json(&services),
         expect_file!["snapshots/detect.json"],
     );
+}
+
+/// What the report advises, by the kind of place.
+#[test]
+fn advice_fits_the_pattern() {
+    let patterns = [
+        Pattern::Map,
+        Pattern::Collection,
+        Pattern::Queue,
+        Pattern::Listeners,
+        Pattern::ThreadLocal,
+        Pattern::ThreadStack,
+        Pattern::ClassLoader,
+        Pattern::Finalizer,
+        Pattern::Array,
+        Pattern::LinkedObjects,
+        Pattern::Object,
+    ];
+    let mut text = String::new();
+    for pattern in patterns {
+        let mut case = leak_case();
+        let suspect = &mut case.heap.as_mut().expect("analysed").report.suspects[0];
+        suspect.pattern = pattern;
+        if pattern == Pattern::ThreadStack {
+            suspect.holder.field = None;
+            suspect.holder.thread = Some("queue-consumer".to_owned());
+            suspect.holder.frame = Some("OrderQueue.consume (OrderQueue.java:17)".to_owned());
+        }
+        let report = build(&case, &surroundings(true));
+        let cause = report.root_cause.expect("named");
+        let fix = report.fix.expect("advised");
+        text += &format!("{pattern:?}\n{}\n\n{}\n", cause.why_unbounded, fix.text);
+        fix.steps
+            .iter()
+            .for_each(|step| text += &format!("- {step}\n"));
+        text += &format!("{}\n\n\n", fix.code.unwrap_or_default());
+    }
+    check(&text, expect_file!["snapshots/advice.txt"]);
+}
+
+#[test]
+fn advice_names_the_innermost_field_of_the_applications_own() {
+    let mut case = leak_case();
+    let suspect = &mut case.heap.as_mut().expect("analysed").report.suspects[0];
+    suspect.path.insert(
+        1,
+        PathStep {
+            class: "com.example.orders.ResponseCache".to_owned(),
+            field: Some("byId".to_owned()),
+            object_id: 0xf000_1800,
+        },
+    );
+    let report = build(&case, &surroundings(true));
+    let fix = report.fix.expect("advised");
+    assert!(
+        fix.text.to_string().contains("ResponseCache.byId"),
+        "{}",
+        fix.text
+    );
+    assert!(fix.code.expect("a sketch").contains(" byId ="));
 }

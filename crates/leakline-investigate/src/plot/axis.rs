@@ -118,3 +118,77 @@ fn time_label(time: Timestamp, before: Option<Timestamp>, step: u64) -> String {
     let length = if step < MINUTE { 8 } else { 5 };
     text.get(11..11 + length).unwrap_or("").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn joined<T>(ticks: Vec<(T, String)>) -> String {
+        let labels: Vec<String> = ticks.into_iter().map(|(_, label)| label).collect();
+        labels.join(" | ")
+    }
+
+    #[test]
+    fn bytes_have_round_binary_ticks() {
+        let check = |max: f64, expected: Expect| expected.assert_eq(&joined(byte_ticks(max)));
+        let mib = 1024.0 * 1024.0;
+        check(
+            266.0 * mib,
+            expect!["0 | 64 MiB | 128 MiB | 192 MiB | 256 MiB"],
+        );
+        check(
+            2.1 * 1024.0 * mib,
+            expect!["0 | 512 MiB | 1 GiB | 1.5 GiB | 2 GiB"],
+        );
+        check(
+            40.0 * mib,
+            expect!["0 | 8 MiB | 16 MiB | 24 MiB | 32 MiB | 40 MiB"],
+        );
+        check(1.0, expect!["0 | 1 B"]);
+    }
+
+    #[test]
+    fn times_have_round_ticks() {
+        let check = |start: &str, seconds: u64, expected: Expect| {
+            let start = Timestamp::parse(start).unwrap();
+            let range = TimeRange::new(start, start + Duration::from_secs(seconds));
+            expected.assert_eq(&joined(time_ticks(range)));
+        };
+        check(
+            "2026-11-22T14:02:42Z",
+            40,
+            expect![
+                "14:02:45 | 14:02:50 | 14:02:55 | 14:03:00 | 14:03:05 | 14:03:10 | 14:03:15 | 14:03:20"
+            ],
+        );
+        check(
+            "2026-11-22T14:02:42Z",
+            500,
+            expect!["14:03 | 14:04 | 14:05 | 14:06 | 14:07 | 14:08 | 14:09 | 14:10 | 14:11"],
+        );
+        check(
+            "2026-11-22T20:10:00Z",
+            8 * HOUR,
+            expect!["21:00 | 22:00 | 23:00 | 23 Nov | 01:00 | 02:00 | 03:00 | 04:00"],
+        );
+        check(
+            "2026-11-22T20:10:00Z",
+            6 * DAY,
+            expect!["23 Nov | 24 Nov | 25 Nov | 26 Nov | 27 Nov | 28 Nov"],
+        );
+        check(
+            "2026-11-22T20:10:00Z",
+            400 * DAY,
+            expect!["21 Jan | 22 Apr | 22 Jul | 21 Oct"],
+        );
+        check("1970-01-01T00:00:00Z", 0, expect!["00:00:00"]);
+    }
+
+    #[test]
+    fn ticks_end_for_all_of_time() {
+        assert!(time_ticks(TimeRange::ALL).len() <= 12);
+        assert!(byte_ticks(f64::MAX).len() <= 9);
+    }
+}
