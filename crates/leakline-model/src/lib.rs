@@ -8,6 +8,8 @@
 //! Suggested reading order: [`Timestamp`], [`Labels`], [`Sample`] and [`Series`], [`Span`],
 //! [`Resource`], then [`signal`] (which metric means what) and [`storage`] (the traits).
 
+#![deny(clippy::disallowed_methods)]
+
 mod byte_size;
 mod labels;
 mod process;

@@ -1,0 +1,135 @@
+//! The API and the start page on port 7171.
+//!
+//! ```text
+//! GET /                                        services and investigations, for people
+//! GET /-/healthy, /-/ready                     200 while the server runs, and once it takes data
+//! GET /metrics                                 the server's own counters, Prometheus text
+//! GET /api/leakline/v1/services                verdicts (schema leakline.detect/1)
+//! GET /api/leakline/v1/investigations          the list
+//! GET /api/leakline/v1/investigations/ID       one report, form by ?format= or by Accept
+//! ```
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use leakline_investigate::detect_report::{self, ServiceHistory};
+use serde::Deserialize;
+
+use crate::archive::{Archive, ReportForm};
+use crate::page;
+use crate::receiver::Receiver;
+
+#[derive(Clone)]
+struct Api {
+    receiver: Arc<Receiver>,
+    archive: Archive,
+}
+
+/// The routes of the API port.
+pub(crate) fn routes(receiver: Arc<Receiver>, archive: Archive) -> Router {
+    let api = Api { receiver, archive };
+    Router::new()
+        .route("/", get(start_page))
+        .route("/metrics", get(own_metrics))
+        .route("/api/leakline/v1/services", get(services))
+        .route("/api/leakline/v1/investigations", get(investigations))
+        .route("/api/leakline/v1/investigations/{id}", get(investigation))
+        .layer(middleware::from_fn_with_state(api.clone(), authorise))
+        // probes of orchestrators carry no token
+        .route("/-/healthy", get(|| async { "leakline is healthy\n" }))
+        .route("/-/ready", get(|| async { "leakline is ready\n" }))
+        .with_state(api)
+}
+
+async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    if api.receiver.token.admits(header) {
+        return next.run(request).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed\n").into_response()
+}
+
+async fn start_page(State(api): State<Api>) -> Html<String> {
+    Html(page::start(&service_verdicts(&api), &api.archive.entries()))
+}
+
+fn service_verdicts(api: &Api) -> Vec<leakline_detect::ServiceVerdict> {
+    api.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner).services()
+}
+
+async fn services(State(api): State<Api>) -> Response {
+    let services = service_verdicts(&api).into_iter().map(ServiceHistory::at_present).collect::<Vec<_>>();
+    json(detect_report::render_json(&services))
+}
+
+async fn investigations(State(api): State<Api>) -> Response {
+    let list = serde_json::json!({
+        "schema": "leakline.investigations/1",
+        "investigations": api.archive.entries(),
+    });
+    json(list.to_string())
+}
+
+#[derive(Deserialize)]
+struct Form {
+    format: Option<String>,
+}
+
+async fn investigation(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(form): Query<Form>,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let (form, content_type) = match form.format.as_deref() {
+        Some("json") => (ReportForm::Json, "application/json"),
+        Some("markdown" | "md") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
+        Some("html") => (ReportForm::Html, "text/html; charset=utf-8"),
+        Some(other) => {
+            let message = format!("unknown format {other:?}; choose markdown, html or json\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+        None if accept.contains("text/html") => (ReportForm::Html, "text/html; charset=utf-8"),
+        None if accept.contains("text/markdown") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
+        None => (ReportForm::Json, "application/json"),
+    };
+    match api.archive.report(&id, form) {
+        Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        None if api.archive.entries().iter().any(|entry| entry.id == id) => {
+            (StatusCode::ACCEPTED, "the investigation is under way; its report is not written yet\n")
+                .into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "no such investigation; see /api/leakline/v1/investigations\n")
+            .into_response(),
+    }
+}
+
+async fn own_metrics(State(api): State<Api>) -> Response {
+    let counters = &api.receiver.counters;
+    let rows = [
+        ("leakline_received_requests_total", "OTLP requests accepted", &counters.requests),
+        ("leakline_received_samples_total", "samples stored", &counters.samples),
+        ("leakline_received_spans_total", "spans stored", &counters.spans),
+        ("leakline_rejected_points_total", "data points and spans turned away", &counters.rejected),
+    ];
+    let text: String = rows
+        .iter()
+        .map(|(name, help, value)| {
+            let value = value.load(Ordering::Relaxed);
+            format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n")
+        })
+        .collect();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}

@@ -1,0 +1,297 @@
+//! Forms verdicts at a fixed interval and conducts the investigations that they open.
+//!
+//! One thread owns all investigations. What takes long (a capture, an analysis) runs on a thread
+//! of its own and reports back as an event, so that verdicts on other services do not wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use leakline_detect::{Assessment, Detector, Transition, Verdict};
+use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings, gather};
+use leakline_model::{ProcessKey, Timestamp};
+use tokio::sync::{broadcast, watch};
+
+use crate::archive::{Archive, InvestigationEntry, ReportForm};
+use crate::error::ServerError;
+use crate::receiver::Receiver;
+use crate::server::now;
+use crate::settings::Settings;
+use crate::work::Workshop;
+
+/// A process that has sent nothing for this long has ended: three exports at the default
+/// interval of OpenTelemetry SDKs, one minute.
+const SILENCE: Duration = Duration::from_secs(180);
+/// How soon a told stop is noticed.
+const STOP_LATENCY: Duration = Duration::from_millis(200);
+/// How often old data is dropped from the store.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Something that happened, for logs and for those who watch.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The verdict on a process changed.
+    Verdict(Box<Transition>),
+    /// An investigation took a step.
+    Step {
+        /// When.
+        at: Timestamp,
+        /// Of which service.
+        service: String,
+        /// What was done or found, without a final full stop.
+        text: String,
+    },
+    /// An investigation is over and its report is written.
+    Finished {
+        /// Of which service.
+        service: String,
+        /// Its name in the [`Archive`].
+        id: String,
+    },
+}
+
+/// An investigation under way.
+struct Open {
+    entry: InvestigationEntry,
+    investigation: Investigation,
+    /// How many entries of its log have been told.
+    told: usize,
+}
+
+/// The outcome of work that ran on another thread.
+pub(crate) type Outcome = (ProcessKey, Event);
+
+pub(crate) struct Watcher {
+    interval: Duration,
+    cooldown: Duration,
+    receiver: Arc<Receiver>,
+    archive: Archive,
+    workshop: Arc<Workshop>,
+    notices: broadcast::Sender<Notice>,
+    open: BTreeMap<ProcessKey, Open>,
+    /// Processes whose investigation is over: they leak on, and that is known.
+    concluded: BTreeSet<ProcessKey>,
+    outcomes: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
+}
+
+impl Watcher {
+    pub(crate) fn new(
+        settings: &Settings,
+        receiver: Arc<Receiver>,
+        archive: Archive,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        Watcher {
+            interval: settings.evaluation_interval.max(Duration::from_millis(100)),
+            cooldown: settings.capture_cooldown,
+            workshop: Arc::new(Workshop::new(
+                receiver.store.clone(),
+                receiver.detector.clone(),
+                settings.capture.then(|| settings.data.join("dumps")),
+            )),
+            receiver,
+            archive,
+            notices,
+            open: BTreeMap::new(),
+            concluded: BTreeSet::new(),
+            outcomes: mpsc::channel(),
+        }
+    }
+
+    /// Works until told to stop. Work on other threads is then abandoned; nothing depends on it.
+    pub(crate) async fn run(self, stopped: watch::Receiver<bool>) -> Result<(), ServerError> {
+        tokio::task::spawn_blocking(move || self.watch(&stopped))
+            .await
+            .map_err(|error| ServerError::Stopped { purpose: "detection", reason: error.to_string() })
+    }
+
+    fn watch(mut self, stopped: &watch::Receiver<bool>) {
+        let mut next_evaluation = Instant::now();
+        let mut next_expiry = Instant::now();
+        // an error means that the server was dropped without being told to stop
+        while !*stopped.borrow() && stopped.has_changed().is_ok() {
+            let wait = next_evaluation.saturating_duration_since(Instant::now()).min(STOP_LATENCY);
+            match self.outcomes.1.recv_timeout(wait) {
+                Ok((process, event)) => self.tell(&process, event),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if Instant::now() >= next_evaluation {
+                self.evaluate(now());
+                next_evaluation = Instant::now() + self.interval;
+            }
+            if Instant::now() >= next_expiry {
+                if let Err(error) = self.receiver.store.expire(now()) {
+                    tracing::error!(%error, "old data cannot be dropped");
+                }
+                next_expiry = Instant::now() + EXPIRY_INTERVAL;
+            }
+        }
+    }
+
+    fn evaluate(&mut self, now: Timestamp) {
+        let receiver = self.receiver.clone();
+        let mut detector = receiver.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let transitions = detector.evaluate(now);
+        for transition in &transitions {
+            let assessment = &transition.assessment;
+            tracing::info!(
+                service = assessment.process.service,
+                instance = assessment.process.instance,
+                version = assessment.process.version,
+                verdict = assessment.verdict.as_str(),
+                "verdict changed"
+            );
+            // fails only when nobody watches
+            let _ = self.notices.send(Notice::Verdict(Box::new(transition.clone())));
+        }
+        let events: Vec<Outcome> = self.open.keys().filter_map(|p| news(&detector, p, now)).collect();
+        for assessment in worrying(&detector) {
+            if self.may_open(&assessment, now) {
+                let floor = latest_floor(&detector, &assessment.process);
+                let first_seen = detector.first_seen(&assessment.process).unwrap_or(assessment.at);
+                self.open(assessment, floor, first_seen, now);
+            }
+        }
+        drop(detector);
+        events.into_iter().for_each(|(process, event)| self.tell(&process, event));
+        let processes: Vec<ProcessKey> = self.open.keys().cloned().collect();
+        processes.iter().for_each(|process| self.advance(process, now));
+    }
+
+    /// One investigation of a service at a time, and none of a build that has just had one.
+    fn may_open(&self, assessment: &Assessment, now: Timestamp) -> bool {
+        let process = &assessment.process;
+        !self.concluded.contains(process)
+            && !self.open.keys().any(|open| open.service == process.service)
+            && !self.archive.entries().iter().any(|entry| {
+                let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
+                entry.service == process.service
+                    && entry.version == process.version
+                    && now.duration_since(opened) < self.cooldown
+            })
+    }
+
+    fn open(&mut self, assessment: Assessment, floor: Option<f64>, first_seen: Timestamp, now: Timestamp) {
+        let process = assessment.process.clone();
+        let entry = InvestigationEntry {
+            id: Archive::id(&process.service, now),
+            service: process.service.clone(),
+            version: process.version.clone(),
+            opened: now.to_string(),
+            finished: None,
+            headline: "suspected to leak; evidence is being gathered".to_owned(),
+        };
+        tracing::info!(service = process.service, id = entry.id, "investigation opened");
+        self.save(&entry);
+        let settings = leakline_investigate::Settings::default();
+        let investigation = Investigation::open(assessment, floor, first_seen, settings);
+        self.open.insert(process, Open { entry, investigation, told: 0 });
+    }
+
+    fn tell(&mut self, process: &ProcessKey, event: Event) {
+        let now = now();
+        if let Some(open) = self.open.get_mut(process) {
+            open.investigation.handle(now, event);
+        }
+        self.advance(process, now);
+    }
+
+    /// Does what the investigation asks for, until it has to wait.
+    fn advance(&mut self, process: &ProcessKey, now: Timestamp) {
+        let Some(open) = self.open.get_mut(process) else { return };
+        loop {
+            let action = open.investigation.poll(now);
+            match action {
+                Action::Wait { .. } => break,
+                Action::Finish(case) => {
+                    let id = open.entry.id.clone();
+                    self.tell_steps(process);
+                    self.finish(&id, *case, now);
+                    return;
+                }
+                work => self.workshop.begin(process.clone(), work, self.outcomes.0.clone()),
+            }
+        }
+        self.tell_steps(process);
+    }
+
+    fn tell_steps(&mut self, process: &ProcessKey) {
+        let Some(open) = self.open.get_mut(process) else { return };
+        let log = &open.investigation.case().log;
+        for step in log.iter().skip(open.told) {
+            let service = process.service.clone();
+            tracing::info!(service, step = step.text, "investigation");
+            let _ = self.notices.send(Notice::Step { at: step.at, service, text: step.text.clone() });
+        }
+        open.told = log.len();
+    }
+
+    fn finish(&mut self, id: &str, case: CaseFile, now: Timestamp) {
+        let process = case.process.clone();
+        let surroundings = self.surroundings(&process, now);
+        let report = leakline_investigate::build(&case, &surroundings);
+        let forms = [
+            (ReportForm::Markdown, leakline_investigate::render_markdown(&report)),
+            (ReportForm::Html, leakline_investigate::render_html(&report)),
+            (ReportForm::Json, leakline_investigate::render_json(&report)),
+            (ReportForm::Text, leakline_investigate::render_text(&report)),
+        ];
+        for (form, text) in forms {
+            if let Err(error) = self.archive.save_report(id, form, &text) {
+                tracing::error!(%error, id, "the report cannot be written");
+            }
+        }
+        if let Some(mut open) = self.open.remove(&process) {
+            open.entry.finished = Some(now.to_string());
+            open.entry.headline = report.headline.clone();
+            self.save(&open.entry);
+        }
+        tracing::info!(service = process.service, id, "investigation finished");
+        let _ = self.notices.send(Notice::Finished { service: process.service.clone(), id: id.to_owned() });
+        self.concluded.insert(process);
+    }
+
+    fn surroundings(&self, process: &ProcessKey, now: Timestamp) -> Surroundings {
+        let detector = self.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        gather::surroundings(&detector, &*self.receiver.store, process, now).unwrap_or_else(|error| {
+            // without its deploys the timeline is poorer, and the report still right
+            tracing::warn!(%error, "the timeline misses the deploys");
+            Surroundings { now, plot: detector.plot(process), deploys: Vec::new() }
+        })
+    }
+
+    fn save(&self, entry: &InvestigationEntry) {
+        if let Err(error) = self.archive.save_entry(entry) {
+            tracing::error!(%error, id = entry.id, "the investigation cannot be saved");
+        }
+    }
+}
+
+/// What the detector now says of a process under investigation.
+fn news(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Option<Outcome> {
+    let silent = detector.last_seen(process).is_some_and(|seen| now.duration_since(seen) > SILENCE);
+    let event = if silent {
+        Event::ProcessGone
+    } else {
+        let assessment = detector.assessment(process)?.clone();
+        Event::Assessed { assessment, floor: latest_floor(detector, process) }
+    };
+    Some((process.clone(), event))
+}
+
+fn latest_floor(detector: &Detector, process: &ProcessKey) -> Option<f64> {
+    detector.plot(process).floor.last().map(|(_, bytes)| *bytes)
+}
+
+/// Processes that are suspected or leaking, the worst first.
+fn worrying(detector: &Detector) -> Vec<Assessment> {
+    let mut processes: Vec<Assessment> = detector
+        .services()
+        .into_iter()
+        .flat_map(|service| service.processes)
+        .filter(|process| process.verdict >= Verdict::Suspected)
+        .collect();
+    processes.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(b.confidence.total_cmp(&a.confidence)));
+    processes
+}

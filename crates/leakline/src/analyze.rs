@@ -1,0 +1,26 @@
+//! `leakline analyze`
+
+use leakline_investigate::heap_report;
+
+use crate::args::{AnalyzeArguments, Format, ReferenceKinds};
+use crate::{Outcome, dumps, output};
+
+/// Analyses the dumps and writes the report on the latest.
+pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
+    let references = match arguments.references {
+        ReferenceKinds::Strong => leakline_heap::References::Strong,
+        ReferenceKinds::All => leakline_heap::References::All,
+    };
+    let (findings, _) = dumps::analyze(&arguments.dumps, references)?;
+    let (heap, growth) = (&findings.report, &findings.growth);
+    let report = &arguments.report;
+    let text = match report.format {
+        Format::Text => heap_report::render_text(heap, growth),
+        Format::Markdown => heap_report::render_markdown(heap, growth),
+        Format::Html => heap_report::render_html(heap, growth),
+        Format::Json => heap_report::render_json(heap, growth),
+    };
+    output::write(&text, report.output.as_deref())?;
+    let found = !heap.suspects.is_empty();
+    Ok(if found && report.fail_on_leak { Outcome::LeakFound } else { Outcome::Done })
+}

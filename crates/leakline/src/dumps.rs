@@ -1,0 +1,59 @@
+//! Heap dumps from files, analysed with a progress bar.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use leakline_capture::{DumpFile, OpenOptions};
+use leakline_heap::{DumpFacts, Phase, References};
+use leakline_investigate::HeapFindings;
+use leakline_investigate::gather::{self, DumpOptions};
+
+use crate::progress::Progress;
+
+/// Analyses the dumps at `paths`, oldest first: the findings on the last one, and the facts of
+/// each. What is wrong with the file around a dump (gzip that is cut off, say) stands among the
+/// dump's problems.
+pub fn analyze(
+    paths: &[PathBuf],
+    references: References,
+) -> anyhow::Result<(HeapFindings, Vec<DumpFacts>)> {
+    let bar = Progress::bar("reading");
+    let tell = |phase: Phase, share: f32| bar.set(phase_name(phase), share);
+    let mut problems: Vec<Vec<String>> = Vec::new();
+    let dumps = paths.iter().map(|path| {
+        let file = open(path, &bar)?;
+        problems.push(file.problems().to_vec());
+        Ok(file)
+    });
+    let options = DumpOptions { references, progress: Some(&tell) };
+    let (mut findings, mut facts) = gather::analyze::<DumpFile, anyhow::Error>(dumps, &options)
+        .with_context(|| format!("cannot analyse {}", names(paths)))?;
+    for (facts, problems) in facts.iter_mut().zip(problems) {
+        facts.complete &= problems.is_empty();
+        facts.problems.splice(0..0, problems);
+    }
+    if let Some(last) = facts.last() {
+        findings.report.dump = last.clone();
+    }
+    Ok((findings, facts))
+}
+
+fn open(path: &Path, bar: &Progress) -> anyhow::Result<DumpFile> {
+    let mut told = |done: u64, total: u64| {
+        bar.set("inflating", if total == 0 { 0.0 } else { done as f32 / total as f32 });
+    };
+    Ok(DumpFile::open_with(path, &OpenOptions::default(), &mut told)?)
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Scan => "finding objects",
+        Phase::Link => "reading references",
+        Phase::Retain => "computing retained sizes",
+        Phase::Report => "looking for suspects",
+    }
+}
