@@ -149,6 +149,12 @@ impl DumpFile {
     }
 }
 
+impl AsRef<[u8]> for DumpFile {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
 const BUFFER: usize = 128 << 10;
 
 /// A nameless file that a dump is inflated into.

@@ -1,6 +1,8 @@
 //! The case file: what an investigation has gathered so far, and nothing derived from it.
 
-use leakline_correlate::{Correlation, DumpTime, Growth};
+use std::time::Duration;
+
+use leakline_correlate::{Correlation, DumpTime, Growth, Window};
 use leakline_detect::{Assessment, Plot};
 use leakline_heap::{GrowthRow, HeapReport, Suspect};
 use leakline_model::{ProcessKey, TimeRange, Timestamp};
@@ -40,6 +42,26 @@ impl CaseFile {
             shortcomings: Vec::new(),
             log: Vec::new(),
         }
+    }
+
+    /// What to compare with the traces: between which states, and what was gained between them;
+    /// `None` when the dumps show nothing that could be attributed.
+    pub fn question_for_traces(&self) -> Option<(Window, Growth)> {
+        let suspect = self.heap.as_ref()?.prime_suspect()?;
+        let last = self.dumps.last()?.time;
+        let (first, growth) = match (self.dumps.as_slice(), gained(suspect)) {
+            ([first, _, ..], Some(growth)) => (first.time, growth),
+            // what one dump shows was all kept since the process started
+            _ => (
+                DumpTime::around(self.first_seen, Duration::ZERO),
+                everything(suspect),
+            ),
+        };
+        let onset = self.latest().and_then(|assessment| assessment.onset);
+        let mut window = Window::between(first, last);
+        window.history =
+            TimeRange::new(onset.unwrap_or(first.likely).min(first.likely), last.likely);
+        (growth.objects > 0).then_some((window, growth))
     }
 
     /// The latest assessment.

@@ -4,10 +4,13 @@
 
 use leakline_correlate::{Correlation, Growth, Metrics, Window, attribute, operations};
 use leakline_detect::{Assessment, Detector};
+use leakline_heap::{
+    AnalyzeOptions, DumpFacts, HeapError, HeapSummary, LoadOptions, Progress, References,
+};
 use leakline_model::storage::{Queryable, SpanSelector, StorageError};
 use leakline_model::{Matcher, ProcessKey, TimeRange, Timestamp};
 
-use crate::case::{CaseFile, Deploy, Surroundings};
+use crate::case::{CaseFile, Deploy, HeapFindings, Surroundings};
 
 /// What the report needs to know beside the case: the plot, and the versions that started.
 pub fn surroundings(
@@ -45,6 +48,56 @@ pub fn watched_case(detector: &Detector, assessment: &Assessment) -> CaseFile {
     let mut case = CaseFile::new(process, first_seen);
     case.assessments.push(assessment.clone());
     case
+}
+
+/// How dumps are to be analysed.
+#[derive(Clone, Copy, Default)]
+pub struct DumpOptions<'p> {
+    /// Which references hold their referents.
+    pub references: References,
+    /// Told how far the work on the present dump is.
+    pub progress: Option<Progress<'p>>,
+}
+
+/// Analyses dumps of one process, oldest first: the report on the last one, ranked by growth since
+/// the first, and the facts of each dump. One dump at a time is open and in memory; `dumps` is
+/// asked for the next only when the one before is done.
+///
+/// # Errors
+///
+/// The first error of `dumps`, or of a dump that cannot be read at all.
+pub fn analyze<D, E>(
+    dumps: impl IntoIterator<Item = Result<D, E>>,
+    options: &DumpOptions<'_>,
+) -> Result<(HeapFindings, Vec<DumpFacts>), E>
+where
+    D: AsRef<[u8]>,
+    E: From<HeapError>,
+{
+    let mut findings = HeapFindings::default();
+    let mut earlier: Vec<HeapSummary> = Vec::new();
+    let mut facts = Vec::new();
+    for dump in dumps {
+        let dump = dump?;
+        let load = LoadOptions {
+            references: options.references,
+            progress: options.progress,
+        };
+        let heap = leakline_heap::load(dump.as_ref(), &load)?;
+        let analyze = AnalyzeOptions {
+            earlier: &earlier,
+            progress: options.progress,
+            ..Default::default()
+        };
+        let analysis = leakline_heap::analyze(&heap, &analyze);
+        facts.push(analysis.report.dump.clone());
+        findings = HeapFindings {
+            report: analysis.report,
+            growth: analysis.growth,
+        };
+        earlier.push(analysis.summary);
+    }
+    Ok((findings, facts))
 }
 
 /// Which operation keeps what was gained in `window`. `floor` is the floor of the process' heap

@@ -14,11 +14,11 @@
 
 use std::time::Duration;
 
-use leakline_correlate::{Correlation, DumpTime, Growth, Window};
+use leakline_correlate::{Correlation, Growth, Window};
 use leakline_detect::{Assessment, Verdict};
-use leakline_model::{ByteSize, ProcessKey, TimeRange, Timestamp, duration_text, grouped};
+use leakline_model::{ByteSize, ProcessKey, Timestamp, duration_text, grouped};
 
-use crate::case::{CaseFile, Dump, HeapFindings, LogEntry, Purpose, StepKind, everything, gained};
+use crate::case::{CaseFile, Dump, HeapFindings, LogEntry, Purpose, StepKind};
 use crate::phrase;
 
 /// What must hold before the second dump is taken, and how long to try.
@@ -465,24 +465,11 @@ impl Investigation {
         self.state = State::CorrelationDue;
     }
 
-    /// What to compare with the traces; `None` when nothing was gained.
     fn correlation(&self) -> Option<Action> {
-        let suspect = self.case.heap.as_ref()?.prime_suspect()?;
-        let last = self.case.dumps.last()?.time;
-        let (first, growth) = match (self.case.dumps.as_slice(), gained(suspect)) {
-            ([first, _, ..], Some(growth)) => (first.time, growth),
-            // what one dump shows was all kept since the process started
-            _ => {
-                let start = self.case.first_seen;
-                (DumpTime::around(start, Duration::ZERO), everything(suspect))
-            }
-        };
-        let onset = self.case.latest().and_then(|a| a.onset);
-        let mut window = Window::between(first, last);
-        window.history =
-            TimeRange::new(onset.unwrap_or(first.likely).min(first.likely), last.likely);
-        (growth.objects > 0).then(|| Action::Correlate {
-            process: self.case.process.clone(),
+        let (window, growth) = self.case.question_for_traces()?;
+        let process = self.case.process.clone();
+        Some(Action::Correlate {
+            process,
             window,
             growth,
         })
