@@ -135,7 +135,7 @@ fn sampling(operations: &Operations, metrics: &Metrics) -> (f64, Vec<String>) {
         }
         Some(requests) if requests > 0.0 && spans > 0.0 => {
             let note = format!(
-                "traces are complete: {} server spans for {} requests",
+                "traces are not sampled: {} server spans, and {} requests between exports of the request metric",
                 grouped(operations.server_calls),
                 grouped(requests.round() as u64),
             );
@@ -491,5 +491,82 @@ fn per_call_text(value: f64) -> String {
         v if v >= 10.0 => format!("{v:.1}"),
         v if v >= 0.1 => format!("{v:.2}"),
         v => format!("{v:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the exact interval, from quantiles of the chi-squared distribution.
+    #[test]
+    fn poisson_intervals_are_close_to_exact() {
+        for (count, low, high) in [
+            (2.0, 0.2422, 7.2247),
+            (10.0, 4.7954, 18.3904),
+            (100.0, 81.3639, 121.6272),
+            (2_914.0, 2_809.15, 3_021.76),
+        ] {
+            let interval = poisson_interval(count);
+            assert!(
+                (interval.0 - low).abs() <= 0.02 * low.max(1.0),
+                "{count}: {interval:?}"
+            );
+            assert!(
+                (interval.1 - high).abs() <= 0.01 * high,
+                "{count}: {interval:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_holder_is_found_in_code_attributes_and_names() {
+        let check = |code: &[&str], operation: &str, holder: &str, expected: bool| {
+            let operation = OperationCalls {
+                operation: operation.to_owned(),
+                kind: SpanKind::Internal,
+                calls: 1,
+                calls_at_least: 1,
+                calls_at_most: 1,
+                errors: 0,
+                per_slice: [0; HISTORY_SLICES],
+                sample_traces: Vec::new(),
+                code: code.iter().map(|&c| c.to_owned()).collect(),
+                parents: Vec::new(),
+            };
+            let found = code_of_holder(&operation, holder).is_some();
+            assert_eq!(found, expected, "{code:?} {holder}");
+        };
+        check(
+            &["com.shop.OrderController.create"],
+            "x",
+            "com.shop.OrderController",
+            true,
+        );
+        check(
+            &["com.shop.OrderController", "create"],
+            "x",
+            "OrderController",
+            true,
+        );
+        check(
+            &[],
+            "OrderController.create",
+            "com.shop.OrderController",
+            true,
+        );
+        check(
+            &["com.shop.Orders$Cache.put"],
+            "x",
+            "com.shop.Orders$Cache",
+            true,
+        );
+        check(
+            &["com.shop.OrderControllerTest.create"],
+            "x",
+            "com.shop.OrderController",
+            false,
+        );
+        check(&["com.shop.Other"], "GET /", "", false);
     }
 }

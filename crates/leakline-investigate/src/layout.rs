@@ -156,9 +156,7 @@ fn moments(report: &InvestigationReport) -> Vec<Moment> {
 
 fn root_cause(blocks: &mut Vec<Block>, report: &InvestigationReport) {
     let Some(cause) = &report.root_cause else {
-        let text = match report.outcome {
-            _ => "Not known: no dump shows what holds the memory.",
-        };
+        let text = "Not known: no dump shows what holds the memory.";
         blocks.push(Block::Paragraph(text.into()));
         return;
     };

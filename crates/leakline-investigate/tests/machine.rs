@@ -79,15 +79,15 @@ fn play(first: Verdict, script: &[Step]) -> String {
             match investigation.poll(time(second)) {
                 Action::Wait { .. } => break,
                 Action::Capture { purpose, .. } => {
-                    said += &format!("{second:>4} capture {}\n", purpose.as_str());
+                    said += &format!("{second} s: capture {}\n", purpose.as_str());
                 }
                 Action::Analyze { dumps } => {
-                    said += &format!("{second:>4} analyze {}\n", dumps.len())
+                    said += &format!("{second} s: analyze {}\n", dumps.len())
                 }
                 Action::Correlate { window, growth, .. } => {
                     let range = window.range();
                     said += &format!(
-                        "{second:>4} correlate {} gained from {} to {}\n",
+                        "{second} s: correlate {} gained from {} to {}\n",
                         growth.objects,
                         range.start.clock(),
                         range.end.clock()
@@ -95,13 +95,13 @@ fn play(first: Verdict, script: &[Step]) -> String {
                 }
                 Action::Finish(case) => {
                     said += &format!(
-                        "{second:>4} finish: {} dumps, heap {}, traces {}\n",
+                        "{second} s: finish: {} dumps, heap {}, traces {}\n",
                         case.dumps.len(),
                         case.heap.is_some(),
                         case.traces.is_some()
                     );
                     for shortcoming in &case.shortcomings {
-                        said += &format!("     {shortcoming}\n");
+                        said += &format!("- {shortcoming}\n");
                     }
                     assert!(investigation.is_finished());
                     return said;
@@ -109,7 +109,7 @@ fn play(first: Verdict, script: &[Step]) -> String {
             }
         }
     }
-    said + "     still open\n"
+    said + "still open\n"
 }
 
 fn check(first: Verdict, script: &[Step], expected: Expect) {
@@ -130,11 +130,11 @@ fn the_usual_course() {
             correlated(56),
         ],
         expect![[r#"
-               0 capture baseline
-              43 capture comparison
-              48 analyze 2
-              55 correlate 2914 gained from 14:05:32 to 14:06:17
-              56 finish: 2 dumps, heap true, traces true
+            0 s: capture baseline
+            43 s: capture comparison
+            48 s: analyze 2
+            55 s: correlate 2914 gained from 14:05:32 to 14:06:17
+            56 s: finish: 2 dumps, heap true, traces true
         "#]],
     );
 }
@@ -146,8 +146,8 @@ fn a_suspicion_alone_takes_no_second_dump() {
         Verdict::Suspected,
         &[captured(3), suspected(30), suspected(600)],
         expect![[r#"
-               0 capture baseline
-                 still open
+            0 s: capture baseline
+            still open
         "#]],
     );
 }
@@ -160,9 +160,9 @@ fn a_slow_leak_waits_for_size_not_for_the_clock() {
         Verdict::Leaking,
         &[leaking(1), captured(3), leaking(200), leaking(480)],
         expect![[r#"
-               0 capture baseline
-             483 capture comparison
-                 still open
+            0 s: capture baseline
+            483 s: capture comparison
+            still open
         "#]],
     );
 }
@@ -175,9 +175,9 @@ fn urgency_goes_before_size_and_verdict() {
         Verdict::Suspected,
         &[suspected(1), captured(3)],
         expect![[r#"
-               0 capture baseline
-              32 capture comparison
-                 still open
+            0 s: capture baseline
+            32 s: capture comparison
+            still open
         "#]],
     );
 }
@@ -189,8 +189,8 @@ fn a_recovery_closes_the_case() {
         Verdict::Suspected,
         &[captured(3), healthy(20)],
         expect![[r#"
-               0 capture baseline
-              20 finish: 1 dumps, heap false, traces false
+            0 s: capture baseline
+            20 s: finish: 1 dumps, heap false, traces false
         "#]],
     );
     // while a capture runs, its end is awaited
@@ -198,8 +198,8 @@ fn a_recovery_closes_the_case() {
         Verdict::Suspected,
         &[healthy(2), captured(3)],
         expect![[r#"
-               0 capture baseline
-               3 finish: 1 dumps, heap false, traces false
+            0 s: capture baseline
+            3 s: finish: 1 dumps, heap false, traces false
         "#]],
     );
 }
@@ -217,12 +217,12 @@ fn a_failed_capture_is_tried_again_with_growing_waits() {
             captured(135),
         ],
         expect![[r#"
-               0 capture baseline
-              17 capture baseline
-              80 capture baseline
-             130 capture comparison
-             135 analyze 2
-                 still open
+            0 s: capture baseline
+            17 s: capture baseline
+            80 s: capture baseline
+            130 s: capture comparison
+            135 s: analyze 2
+            still open
         "#]],
     );
 }
@@ -233,9 +233,9 @@ fn without_any_dump_the_metrics_are_reported() {
         Verdict::Leaking,
         &[capture_failed(2, false)],
         expect![[r#"
-               0 capture baseline
-               2 finish: 0 dumps, heap false, traces false
-                 baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
+            0 s: capture baseline
+            2 s: finish: 0 dumps, heap false, traces false
+            - baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
         "#]],
     );
     // a suspicion is not worth a report; the verdict decides
@@ -244,9 +244,9 @@ fn without_any_dump_the_metrics_are_reported() {
         Verdict::Suspected,
         &[capture_failed(2, false), leaking(70)],
         expect![[r#"
-               0 capture baseline
-              70 finish: 0 dumps, heap false, traces false
-                 baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
+            0 s: capture baseline
+            70 s: finish: 0 dumps, heap false, traces false
+            - baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
         "#]],
     );
 }
@@ -264,12 +264,12 @@ fn one_dump_is_compared_with_the_start_of_the_process() {
             correlated(56),
         ],
         expect![[r#"
-               0 capture baseline
-              43 capture comparison
-              50 analyze 1
-              55 correlate 9412 gained from 14:02:42 to 14:05:32
-              56 finish: 1 dumps, heap true, traces true
-                 comparison heap dump not taken: 1.20 GiB free, 2.10 GiB needed
+            0 s: capture baseline
+            43 s: capture comparison
+            50 s: analyze 1
+            55 s: correlate 9412 gained from 14:02:42 to 14:05:32
+            56 s: finish: 1 dumps, heap true, traces true
+            - comparison heap dump not taken: 1.20 GiB free, 2.10 GiB needed
         "#]],
     );
 }
@@ -285,20 +285,20 @@ fn a_process_that_ends_leaves_what_there_is() {
             correlated(16),
         ],
         expect![[r#"
-               0 capture baseline
-              10 analyze 1
-              15 correlate 9412 gained from 14:02:42 to 14:05:32
-              16 finish: 1 dumps, heap true, traces true
-                 the process ended before a second dump was taken; growth is judged from one
+            0 s: capture baseline
+            10 s: analyze 1
+            15 s: correlate 9412 gained from 14:02:42 to 14:05:32
+            16 s: finish: 1 dumps, heap true, traces true
+            - the process ended before a second dump was taken; growth is judged from one
         "#]],
     );
     check(
         Verdict::Leaking,
         &[(1, Event::ProcessGone), capture_failed(4, true)],
         expect![[r#"
-               0 capture baseline
-               4 finish: 0 dumps, heap false, traces false
-                 baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
+            0 s: capture baseline
+            4 s: finish: 0 dumps, heap false, traces false
+            - baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
         "#]],
     );
 }
@@ -317,11 +317,11 @@ fn failures_after_the_dumps_are_reasons_in_the_report() {
             failed(50, |reason| Event::AnalysisFailed { reason }),
         ],
         expect![[r#"
-               0 capture baseline
-              43 capture comparison
-              48 analyze 2
-              50 finish: 2 dumps, heap false, traces false
-                 the dumps could not be analysed: no spans were sent
+            0 s: capture baseline
+            43 s: capture comparison
+            48 s: analyze 2
+            50 s: finish: 2 dumps, heap false, traces false
+            - the dumps could not be analysed: no spans were sent
         "#]],
     );
     check(
@@ -334,12 +334,12 @@ fn failures_after_the_dumps_are_reasons_in_the_report() {
             failed(51, |reason| Event::CorrelationFailed { reason }),
         ],
         expect![[r#"
-               0 capture baseline
-              43 capture comparison
-              48 analyze 2
-              50 correlate 2914 gained from 14:05:32 to 14:06:17
-              51 finish: 2 dumps, heap true, traces false
-                 no operation could be named: no spans were sent
+            0 s: capture baseline
+            43 s: capture comparison
+            48 s: analyze 2
+            50 s: correlate 2914 gained from 14:05:32 to 14:06:17
+            51 s: finish: 2 dumps, heap true, traces false
+            - no operation could be named: no spans were sent
         "#]],
     );
 }
