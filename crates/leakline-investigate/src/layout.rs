@@ -11,6 +11,9 @@ use crate::plot;
 use crate::prose::{Prose, ended, sentence, visible};
 use crate::report::{EvidenceItem, InvestigationReport, Outcome, RootCause, TimelineEntry};
 
+/// Operations that people are shown; JSON has all.
+const OPERATIONS: usize = 5;
+
 /// The investigation as a document.
 pub(crate) fn document(report: &InvestigationReport) -> Document {
     let mut blocks = vec![
@@ -243,7 +246,7 @@ fn trace_evidence(blocks: &mut Vec<Block>, correlation: &Correlation) {
             "#bytes per call",
             "#sure",
         ]);
-        for operation in &correlation.attributions {
+        for operation in correlation.attributions.iter().take(OPERATIONS) {
             let (low, high) = operation.interval;
             table.row([
                 operation_cell(operation),

@@ -165,6 +165,8 @@ const MAX_ASSESSMENTS: usize = 200;
 const MAX_LOG: usize = 1_000;
 /// The second dump must be taken before this many times the duration of a dump remain.
 const DUMPS_BEFORE_LIMIT: u32 = 3;
+/// However urgent, the second dump is not taken sooner than this after the first.
+const LEAST_GAP: Duration = Duration::from_secs(10);
 
 impl Investigation {
     /// Opens the investigation of the process that `assessment` suspects.
@@ -391,7 +393,8 @@ impl Investigation {
         let taken = baseline.time.latest;
         let half = taken + limit.duration_since(taken) / 2;
         let dumps = limit - baseline.capture().duration() * DUMPS_BEFORE_LIMIT;
-        Some(half.min(dumps))
+        // an early forecast is wide, and two dumps at once would compare nothing
+        Some(half.min(dumps).max(taken + LEAST_GAP))
     }
 
     fn captured(&mut self, now: Timestamp, dump: Dump) {

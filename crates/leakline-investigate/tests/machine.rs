@@ -183,6 +183,17 @@ fn urgency_goes_before_size_and_verdict() {
 }
 
 #[test]
+fn two_dumps_at_once_would_compare_nothing() {
+    // the early end of the forecast is already over
+    let leaking = assessed(Verdict::Leaking, 0, 30.0);
+    check(Verdict::Leaking, &[leaking(1), captured(3)], expect![[r#"
+        0 s: capture baseline
+        13 s: capture comparison
+        still open
+    "#]]);
+}
+
+#[test]
 fn a_recovery_closes_the_case() {
     let healthy = assessed(Verdict::Healthy, 0, 0.0);
     check(
