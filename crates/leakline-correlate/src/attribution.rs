@@ -67,7 +67,7 @@ pub struct Correlation {
     pub window: TimeRange,
     /// What was gained in that time.
     pub growth: Growth,
-    /// At most [`MAX_RANKED`] operations, the likeliest first.
+    /// At most ten operations, the likeliest first.
     pub attributions: Vec<Attribution>,
     /// What one must know to judge them, as sentences without a final full stop.
     pub notes: Vec<String>,
