@@ -15,7 +15,7 @@ final class OrderController {
     private static final int LISTED_ORDERS = 20;
 
     /** The newest responses by order id. */
-    private static final Map<Long, Order> responseCache = Collections.synchronizedMap(new BoundedCache<>(1_000));
+    private static final Map<Long, Order> responseCache = Collections.synchronizedMap(new BoundedCache<>(200));
 
     private final AtomicLong lastId = new AtomicLong();
 
