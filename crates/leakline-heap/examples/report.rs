@@ -1,5 +1,5 @@
 //! Prints what is found in heap dumps of one process, oldest first:
-//! `cargo run --release -p leakline-heap --example report -- [--references-all] DUMP…`
+//! `cargo run --release -p leakline-heap --example report -- [--references-all] [--all-rows] DUMP…`
 
 #![allow(
     clippy::print_stdout,
@@ -14,9 +14,14 @@ use leakline_heap::{AnalyzeOptions, HeapSummary, LoadOptions, References, analyz
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut references = References::Strong;
     let mut earlier: Vec<HeapSummary> = Vec::new();
+    let mut rows = 6;
     for argument in std::env::args().skip(1) {
         if argument == "--references-all" {
             references = References::All;
+            continue;
+        }
+        if argument == "--all-rows" {
+            rows = usize::MAX;
             continue;
         }
         let file = std::fs::read(&argument)?;
@@ -67,13 +72,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .collect();
             println!("    {}", path.join(" → "));
         }
-        for row in report.histogram.iter().take(12) {
+        for row in report.histogram.iter().take(rows) {
             println!("  {row:?}");
         }
-        for row in report.dominators.iter().take(6) {
+        for row in report.dominators.iter().take(rows) {
             println!("  {row:x?}");
         }
-        for row in report.threads.iter().take(3) {
+        for row in report.threads.iter().take(rows) {
             println!("  {row:?}");
         }
         for row in &analysis.growth {

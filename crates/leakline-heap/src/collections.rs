@@ -116,6 +116,11 @@ pub(crate) fn is_container(class: &str) -> bool {
     container(class).is_some()
 }
 
+/// Whether the class is one of nodes or entries inside a JDK collection.
+pub(crate) fn is_node(class: &str) -> bool {
+    is_inner(class) && !class.ends_with("[]")
+}
+
 fn container(class: &str) -> Option<Pattern> {
     let name = class.strip_prefix("java.util.")?;
     if name.starts_with("Collections$") {

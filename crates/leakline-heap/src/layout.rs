@@ -82,7 +82,15 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
         4 => &NARROW,
         _ => &WIDE,
     };
-    let evidence = Evidence::gather(&input, candidates);
+    let alignment = alignment(input.index);
+    let candidates: Vec<Layout> = candidates
+        .iter()
+        .map(|layout| Layout {
+            alignment,
+            ..*layout
+        })
+        .collect();
+    let evidence = Evidence::gather(&input, &candidates);
     let layout = evidence.layout;
     let instance_sizes: Vec<u32> = (0..input.classes.table.len() as u32)
         .map(|class| evidence.instance_size(&input, class))
@@ -112,6 +120,15 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
         sizes[object as usize] = units(layout.align(u64::from(base) + u64::from(statics)));
     }
     sizes
+}
+
+/// What all addresses are multiples of, eight bytes at least.
+fn alignment(index: &AddressIndex) -> u32 {
+    if u64::from(index.len()) < LEAST_SAMPLE {
+        return 8;
+    }
+    let bits = index.ids().fold(0, |bits, id| bits | id);
+    1 << bits.trailing_zeros().clamp(3, 8)
 }
 
 fn units(bytes: u64) -> u32 {
@@ -227,7 +244,40 @@ struct Evidence {
     gaps: Vec<ClassGaps>,
     /// Bytes of a class object without static fields.
     mirror_base: Option<u32>,
+    /// By class: whether all classes below it are larger than their fields.
+    irregular: Vec<bool>,
 }
+
+/// Bytes of a class object before its static fields: the number that, with the static fields and
+/// rounded up, reaches most often exactly to the next object.
+fn mirror_base(classes: &Classes, layout: &Layout, gaps: &[(u32, u32)]) -> Option<u32> {
+    const LEAST_CLASSES: usize = 16;
+    if gaps.len() < LEAST_CLASSES {
+        return None;
+    }
+    let statics = |class: u32| classes.get(class).static_bytes(layout.reference);
+    let least = gaps
+        .iter()
+        .map(|(class, gap)| gap.saturating_sub(layout.align(u64::from(statics(*class))) as u32))
+        .filter(|base| *base >= layout.header)
+        .min()?;
+    (least..least + 2 * layout.alignment)
+        .step_by(4)
+        .min_by_key(|base| {
+            let score = |(class, gap): &(u32, u32)| {
+                let size = layout.align(u64::from(base + statics(*class)));
+                match size.cmp(&u64::from(*gap)) {
+                    std::cmp::Ordering::Equal => -1i64,
+                    std::cmp::Ordering::Greater => 1,
+                    std::cmp::Ordering::Less => 0,
+                }
+            };
+            gaps.iter().map(score).sum::<i64>()
+        })
+}
+
+/// More than padding and injected fields take.
+const LARGEST_EXCESS: u32 = 512;
 
 /// Distances from instances of one class to the next object.
 #[derive(Clone, Copy, Default)]
@@ -252,7 +302,6 @@ impl ClassGaps {
 impl Evidence {
     fn gather(input: &SizeInput<'_>, candidates: &[Layout]) -> Evidence {
         let classes = input.classes;
-        let mut alignment_bits = 0u64;
         let mut greatest = 0u64;
         let mut gaps = vec![ClassGaps::default(); classes.table.len()];
         let mut scores = vec![(0i64, 0u64); candidates.len()];
@@ -269,7 +318,6 @@ impl Evidence {
         let stride = (u64::from(input.index.len()) / SAMPLE).max(1);
         let mut previous: Option<u64> = None;
         for (number, id) in input.index.ids().enumerate() {
-            alignment_bits |= id;
             greatest = id;
             let Some(gap) = previous.replace(id).map(|previous| id - previous) else {
                 continue;
@@ -312,31 +360,42 @@ impl Evidence {
             .max_by_key(|candidate| scores[*candidate].0)
             .unwrap_or(0);
         let measured = sampled >= LEAST_SAMPLE && scores[best].1 * 2 >= sampled;
-        let mut layout = match (measured, candidates) {
+        let layout = match (measured, candidates) {
             (true, _) => candidates[best],
             (false, [_, uncompressed, ..]) if greatest >= COMPRESSED_LIMIT => *uncompressed,
             (false, _) => candidates[0],
         };
-        if measured {
-            layout.alignment = 1 << alignment_bits.trailing_zeros().clamp(3, 8);
-        }
-        let mirror_base = (measured && mirror_gaps.len() >= 16)
-            .then(|| {
-                mirror_gaps
-                    .iter()
-                    .map(|(class, gap)| {
-                        let statics = classes.get(*class).static_bytes(layout.reference);
-                        gap.saturating_sub(layout.align(u64::from(statics)) as u32)
-                    })
-                    .filter(|base| *base >= layout.header)
-                    .min()
-            })
-            .flatten();
-        Evidence {
+        let mut evidence = Evidence {
             layout,
             measured,
             gaps,
-            mirror_base,
+            mirror_base: None,
+            irregular: vec![false; classes.table.len()],
+        };
+        if measured {
+            evidence.mirror_base = mirror_base(classes, &layout, &mirror_gaps);
+            evidence.find_irregular(classes, &predicted[best]);
+        }
+        evidence
+    }
+
+    /// Classes of which every kind of instance is larger than its fields: the JVM injects fields
+    /// into them (class loaders) or pads them (threads).
+    fn find_irregular(&mut self, classes: &Classes, predicted: &[u32]) {
+        const KINDS: u32 = 3;
+        let mut excess = vec![(u32::MAX, 0u32); classes.table.len()];
+        for (class, gaps) in self.gaps.iter().enumerate() {
+            if gaps.seen == 0 {
+                continue;
+            }
+            for ancestor in classes.ancestry(class as u32) {
+                let (least, kinds) = &mut excess[ancestor as usize];
+                *least = (*least).min(gaps.least.saturating_sub(predicted[class]));
+                *kinds += 1;
+            }
+        }
+        for (irregular, (least, kinds)) in self.irregular.iter_mut().zip(excess) {
+            *irregular = kinds >= KINDS && (1..=LARGEST_EXCESS).contains(&least);
         }
     }
 
@@ -358,10 +417,12 @@ impl Evidence {
         if gaps.least < computed {
             return gaps.least;
         }
-        /// More than padding and injected fields take.
-        const LARGEST_EXCESS: u32 = 512;
-        let regular = gaps.seen >= 4 && gaps.seen_least * 2 >= gaps.seen;
-        if regular && gaps.least - computed <= LARGEST_EXCESS {
+        let agree = gaps.seen >= 4 && gaps.seen_least * 2 >= gaps.seen;
+        let irregular = || {
+            let mut ancestry = input.classes.ancestry(class);
+            ancestry.any(|ancestor| self.irregular[ancestor as usize])
+        };
+        if (agree || irregular()) && gaps.least - computed <= LARGEST_EXCESS {
             return gaps.least;
         }
         computed

@@ -13,7 +13,7 @@ use crate::error::HeapError;
 use crate::graph::{Heap, NONE, Offsets};
 use crate::index::AddressIndex;
 use crate::layout::{self, SizeInput};
-use crate::reachability;
+use crate::reachability::{self, Strength};
 use crate::records::{Chunk, RecordIndex, object_id};
 use crate::report::DumpFacts;
 use crate::roots::{self, Root, RootKind, Thread};
@@ -573,21 +573,30 @@ impl Heap<'_> {
             }));
         }
         self.settle_roots();
-        // the JVM writes thread roots behind the objects: without them the end is missing
-        if !self.facts.complete && !has_threads {
-            self.roots_lost = true;
-            let reached = reachability::strengths(self);
-            let stand_ins = reachability::stand_in_roots(self, &reached);
-            self.facts.problems.push(format!(
-                "the dump ends before its GC roots: {} objects that nothing refers to stand in for them, so garbage may count as live",
-                leakline_model::grouped(stand_ins.len() as u64)
-            ));
-            self.roots.extend(stand_ins.into_iter().map(|object| Root {
-                object,
-                kind: RootKind::StandIn,
-            }));
-            self.settle_roots();
+        if self.facts.complete {
+            return;
         }
+        // up to JDK 24 the JVM writes roots behind the objects, so that a cut loses them; since
+        // then it loses the objects between roots and others
+        let reached = reachability::strengths(self);
+        let lost = reached
+            .iter()
+            .filter(|strength| **strength == Strength::Unreachable)
+            .count();
+        if has_threads && lost * 10 < self.len() {
+            return;
+        }
+        self.roots_lost = true;
+        let stand_ins = reachability::stand_in_roots(self, &reached);
+        self.facts.problems.push(format!(
+            "the dump is cut off before its GC roots or what they refer to: {} objects that nothing refers to stand in for them, so garbage may count as live",
+            leakline_model::grouped(stand_ins.len() as u64)
+        ));
+        self.roots.extend(stand_ins.into_iter().map(|object| Root {
+            object,
+            kind: RootKind::StandIn,
+        }));
+        self.settle_roots();
     }
 
     /// One root for each object, of the kind that explains most.

@@ -109,6 +109,8 @@ struct Search<'s, 'a> {
     class_names: Vec<Symbol>,
     /// The JDK collection that a class extends, by the name of the class.
     collection_names: HashMap<Symbol, Symbol>,
+    /// By symbol: whether it is a class of nodes inside a JDK collection.
+    nodes: Vec<bool>,
     thread_local_entry: Symbol,
     /// By class: the symbol of `class Name`.
     class_object_names: HashMap<u32, Symbol>,
@@ -140,6 +142,10 @@ impl<'s, 'a> Search<'s, 'a> {
             })
             .collect();
         let thread_local_entry = symbols.intern(collections::THREAD_LOCAL_ENTRY);
+        let mut nodes = vec![false; symbols.len()];
+        for name in &class_names {
+            nodes[name.0 as usize] = collections::is_node(symbols.name(*name));
+        }
         let nowhere = symbols.intern("");
         let root = Place {
             parent: NONE,
@@ -171,6 +177,7 @@ impl<'s, 'a> Search<'s, 'a> {
             thread_locals: Vec::new(),
             class_names,
             collection_names,
+            nodes,
             thread_local_entry,
             class_object_names: HashMap::new(),
         };
@@ -402,12 +409,22 @@ impl<'s, 'a> Search<'s, 'a> {
         } else {
             self.class_names[self.heap.class_of[object as usize] as usize]
         };
+        // `head` and `last` of a queue lead to the same nodes
+        let edge = match edge {
+            Edge::Field(_) if self.is_node(class) => Edge::Element,
+            other => other,
+        };
         let parent = self.found.place_of[from as usize];
         let place = self.child(parent, edge, class);
         self.file(object, place, from, true);
         if place <= parent {
             self.found.places[place as usize].linked += 1;
         }
+    }
+
+    /// Whether the class is one of nodes or entries inside a JDK collection.
+    fn is_node(&self, class: Symbol) -> bool {
+        self.nodes.get(class.0 as usize) == Some(&true)
     }
 
     fn file(&mut self, object: u32, place: u32, from: u32, expand: bool) {
@@ -436,28 +453,15 @@ impl<'s, 'a> Search<'s, 'a> {
         place
     }
 
-    /// An ancestor of the same kind when the path runs in a circle, otherwise a new place.
+    /// The place that a new path leads to: an ancestor when the path runs in a circle, otherwise
+    /// a new place.
     fn fold(&mut self, parent: u32, edge: Edge, class: Symbol) -> u32 {
-        let places = &self.found.places;
-        let name = self.found.symbols.name(class);
-        let holder = &places[parent as usize];
-        let of_platform = collections::owner(name) == Owner::Platform;
-        if places.len() >= MAX_PLACES || holder.depth >= MAX_DEPTH {
+        let holder = &self.found.places[parent as usize];
+        if self.found.places.len() >= MAX_PLACES || holder.depth >= MAX_DEPTH {
             return parent;
         }
-        let mut ancestor = parent;
-        while ancestor != 0 && ancestor != NONE {
-            let place = &places[ancestor as usize];
-            // maps of maps are no circle, but `Entry.left → Entry` is, and so is the
-            // application's own `Category.parent → Category`
-            let same = place.class == class
-                && (place.edge == edge
-                    || !of_platform
-                    || ancestor == parent && edge != Edge::Element);
-            if same && edge != Edge::OfClass && place.edge != Edge::Class {
-                return ancestor;
-            }
-            ancestor = place.parent;
+        if let Some(ancestor) = self.circle(parent, edge, class) {
+            return ancestor;
         }
         let by_field = matches!(edge, Edge::Field(_));
         let as_collection =
@@ -486,6 +490,47 @@ impl<'s, 'a> Search<'s, 'a> {
         self.found.places.len() as u32 - 1
     }
 
+    /// The ancestor that a path comes back to. `Node.next → Node` and the application's own
+    /// `Category.children → ArrayList → Category` are circles; a map in an object in a map is
+    /// none, and of longer ways round only the third turn is taken for one.
+    fn circle(&self, parent: u32, edge: Edge, class: Symbol) -> Option<u32> {
+        let owner_of = |class: Symbol| collections::owner(self.found.symbols.name(class));
+        let of_platform = owner_of(class) == Owner::Platform;
+        let is_array = self.found.symbols.name(class).ends_with("[]");
+        let mut passed_other = false;
+        let mut turn = None;
+        let mut ancestor = parent;
+        while ancestor != 0 && edge != Edge::OfClass {
+            let place = &self.found.places[ancestor as usize];
+            if place.edge == Edge::Class {
+                break;
+            }
+            if place.class == class {
+                let linked = if of_platform {
+                    ancestor == parent && !is_array
+                } else {
+                    !passed_other
+                };
+                if linked {
+                    return Some(ancestor);
+                }
+                if place.edge == edge {
+                    if turn.is_some() {
+                        return turn;
+                    }
+                    turn = Some(ancestor);
+                }
+            } else if owner_of(place.class) != Owner::Platform {
+                if of_platform {
+                    break;
+                }
+                passed_other = true;
+            }
+            ancestor = place.parent;
+        }
+        None
+    }
+
     fn finish(self) -> Places {
         let mut found = self.found;
         for object in 0..self.heap.len() as u32 {
@@ -493,19 +538,32 @@ impl<'s, 'a> Search<'s, 'a> {
             if number == NONE {
                 continue;
             }
-            let dominator = self.retention.tree.immediate[object as usize];
             let retained = self.retention.retained[object as usize];
-            let nested = dominator != NONE && found.place_of[dominator as usize] == number;
             let place = &mut found.places[number as usize];
             place.objects += 1;
             place.own_bytes += self.heap.shallow(object);
-            if !nested {
-                place.retained += retained;
-            }
             if place.heaviest.0 == NONE || retained > place.heaviest.1 {
                 place.heaviest = (object, retained);
             }
         }
+        // objects below another of the same place are retained by that one already
+        let mut open = vec![0u32; found.places.len()];
+        self.retention.tree.walk(|object, entered| {
+            let number = found.place_of[object as usize];
+            if number == NONE {
+                return;
+            }
+            let open = &mut open[number as usize];
+            if entered {
+                if *open == 0 {
+                    let place = &mut found.places[number as usize];
+                    place.retained += self.retention.retained[object as usize];
+                }
+                *open += 1;
+            } else {
+                *open -= 1;
+            }
+        });
         for number in (0..found.places.len()).rev() {
             let place = &mut found.places[number];
             place.bytes += place.own_bytes;

@@ -49,7 +49,7 @@ impl RootKind {
             RootKind::VirtualMachine => "virtual machine",
             RootKind::Finalizing => "finalizer",
             RootKind::Unknown => "unknown",
-            RootKind::StandIn => "lost with the end of the dump",
+            RootKind::StandIn => "lost with the cut-off part of the dump",
         }
     }
 }

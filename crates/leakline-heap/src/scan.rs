@@ -197,10 +197,10 @@ impl<'a> SegmentScan<'a> {
                 HeapRecord::GcRoot(root) => scan.roots.push(root),
                 HeapRecord::Class(class) => scan.classes.push(class),
                 HeapRecord::Instance { class_id, .. }
-                | HeapRecord::ObjectArray { class_id, .. } => {
-                    if recent.is_new(class_id) {
-                        scan.used_classes.insert(class_id);
-                    }
+                | HeapRecord::ObjectArray { class_id, .. }
+                    if recent.is_new(class_id) =>
+                {
+                    scan.used_classes.insert(class_id);
                 }
                 _ => {}
             }

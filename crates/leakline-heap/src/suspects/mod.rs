@@ -149,8 +149,11 @@ impl Court<'_, '_> {
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,
-                "the dump lacks its GC roots, so the holder is a guess from the references alone",
+                "the dump is cut off, so the holder is a guess from the references that are left",
             );
+        }
+        if wording.is_stand_in() {
+            verdict.speak_against(0.2, "what refers to it is not in the dump");
         }
         if verdict.confidence < LEAST_CONFIDENCE {
             return None;
@@ -376,10 +379,15 @@ impl Court<'_, '_> {
             PileKind::Finalizers => {
                 format!("{count} {class} wait for their finalizer {size}")
             }
-            PileKind::Roots => format!(
-                "{count} {class} are each kept as {} {size}",
-                element_root(&element.step)
-            ),
+            PileKind::Roots if wording.is_stand_in() => {
+                format!("{count} {class} whose holder is not in the cut-off dump {size}")
+            }
+            PileKind::Roots => {
+                format!(
+                    "{} roots hold {count} {class} {size}",
+                    element_root(&element.step)
+                )
+            }
             PileKind::Single => format!("{chain} holds one {class} {size}"),
         };
         match shared_with {
@@ -514,7 +522,8 @@ impl Verdict {
         } else if gained > 0 && matters {
             self.speak_against(0.1, "it did not grow between all of the dumps");
         } else {
-            self.speak_against(0.5, "it did not grow between the dumps");
+            // large, but no larger than before: not a leak, at least not between these dumps
+            self.confidence = 0.0;
         }
     }
 }

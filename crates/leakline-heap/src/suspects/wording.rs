@@ -3,6 +3,7 @@
 use crate::collections::{Owner, Role, owner, short_name};
 use crate::place_tree::{PlaceTree, Step};
 use crate::report::Holder;
+use crate::roots::RootKind;
 
 /// One named link of a chain.
 #[derive(Clone, Debug)]
@@ -103,6 +104,8 @@ impl<'t> Wording<'t> {
             parts.push(self.link_text(link));
             parts.extend(match self.links.get(number + 1) {
                 Some(next) => self.containers(link.node, next.node, false),
+                // a root that is a collection was named with the root
+                None if link.kind == LinkKind::Root && link.node == self.node => Vec::new(),
                 None => self.containers(link.node, self.node, true),
             });
         }
@@ -130,6 +133,13 @@ impl<'t> Wording<'t> {
             }
             LinkKind::Local => {
                 format!("local variable of {dotted} in {}", self.threads_text())
+            }
+            LinkKind::Root if link.field == RootKind::StandIn.text() => {
+                format!(
+                    "{}, whose holder is {},",
+                    short_name(&link.class),
+                    link.field
+                )
             }
             LinkKind::Root => format!("{} {}", link.field, short_name(&link.class)),
             LinkKind::Finalizer => "finalizer queue".to_owned(),
@@ -200,6 +210,13 @@ impl<'t> Wording<'t> {
             }
             _ => Some(nearest),
         }
+    }
+
+    /// Whether the chain begins with an object whose holder is missing from a damaged dump.
+    pub(crate) fn is_stand_in(&self) -> bool {
+        self.links.first().is_some_and(|link| {
+            link.kind == LinkKind::Root && link.field == RootKind::StandIn.text()
+        })
     }
 
     /// Whose the holder is.
