@@ -27,11 +27,11 @@ public final class OrderService {
 
     /** Listens on loopback at the port given as the argument or in {@code PORT}; 0 lets the system choose. */
     public static void main(String[] args) throws IOException {
-        int port = Integer.parseInt(args.length > 0 ? args[0] : Optional.ofNullable(System.getenv("PORT")).orElse("8080"));
+        String port = args.length > 0 ? args[0] : System.getenv().getOrDefault("PORT", "8080");
 
         // Without this, an answer on a kept-alive connection waits 40 ms for the client's delayed ACK.
         System.setProperty("sun.net.httpserver.nodelay", "true");
-        var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 0);
+        var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(port)), 0);
         var service = new OrderService();
         server.createContext("/orders", service::handleOrders);
         server.createContext("/health", service::handleHealth);
@@ -40,7 +40,8 @@ public final class OrderService {
         server.start();
 
         String version = OrderService.class.getPackage().getImplementationVersion();
-        System.out.println("order-service " + version + " listening on http://127.0.0.1:" + server.getAddress().getPort());
+        int boundPort = server.getAddress().getPort();
+        System.out.println("order-service " + version + " listening on http://127.0.0.1:" + boundPort);
     }
 
     private void handleOrders(HttpExchange exchange) throws IOException {
