@@ -31,7 +31,8 @@ public final class OrderService {
 
         // Without this, an answer on a kept-alive connection waits 40 ms for the client's delayed ACK.
         System.setProperty("sun.net.httpserver.nodelay", "true");
-        var server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(port)), 0);
+        var address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(port));
+        var server = HttpServer.create(address, 0);
         var service = new OrderService();
         server.createContext("/orders", service::handleOrders);
         server.createContext("/health", service::handleHealth);
