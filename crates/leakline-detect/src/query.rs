@@ -1,8 +1,8 @@
 //! PromQL queries that show what the detector saw.
 
 use crate::intake::{Intake, Part};
-use leakline_model::signal::Signal;
-use leakline_model::{Labels, ProcessKey};
+use leakline_model::ProcessKey;
+use leakline_model::signal::{self, Signal};
 
 /// Writes queries for one process.
 pub(crate) struct Queries<'a> {
@@ -81,19 +81,8 @@ impl Queries<'_> {
         let parts: Vec<&Part> = self.intake.parts(signal).collect();
         let first = parts.first()?;
         let mut text = format!("{}{{{}", first.labels.metric_name(), self.key.selector());
-        let is_counter = matches!(signal, Signal::GcCount | Signal::GcPauseSeconds);
-        if !is_counter {
-            // what all parts share tells the heap from the rest of the metric, and sends nothing
-            // away that comes later: parts of a gauge come together
-            for label in &first.labels {
-                let shared = |part: &&Part| part.labels.get(&label.name) == Some(&*label.value);
-                if !is_identity(&label.name)
-                    && !is_part_name(&label.value, first)
-                    && parts.iter().all(shared)
-                {
-                    text += &format!(",{}={:?}", label.name, &*label.value);
-                }
-            }
+        for (name, value) in signal::required_labels(&first.labels) {
+            text += &format!(",{name}={value:?}");
         }
         if pools == Pools::Tenured {
             let nurseries: Vec<&str> = parts
@@ -118,11 +107,6 @@ impl Queries<'_> {
 
 fn is_part_name(value: &str, part: &Part) -> bool {
     !part.name.is_empty() && value == part.name
-}
-
-/// Labels that [`ProcessKey::selector`] has said already.
-fn is_identity(label: &str) -> bool {
-    [Labels::METRIC_NAME, "job", "instance", "service_version"].contains(&label)
 }
 
 /// A text as a regular expression that matches it alone.

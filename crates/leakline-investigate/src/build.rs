@@ -460,6 +460,7 @@ impl<'a> Builder<'a> {
         let grows = self.grows();
         PlotView {
             plot: self.surroundings.plot.clone(),
+            predecessor: self.surroundings.predecessor.clone(),
             limit_bytes: assessment.and_then(|a| a.limit_bytes),
             eta: assessment.and_then(|a| a.eta).filter(|_| grows),
             onset: assessment.and_then(|a| a.onset).filter(|_| grows),

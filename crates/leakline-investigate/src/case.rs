@@ -77,6 +77,9 @@ pub struct Surroundings {
     pub now: Timestamp,
     /// Memory of the process over time.
     pub plot: Plot,
+    /// Memory of the process that it replaced: the last one of the service that ended about when
+    /// this one started. Empty when there was none.
+    pub predecessor: Plot,
     /// Versions of the service that started, oldest first; the process itself may be among them.
     pub deploys: Vec<Deploy>,
 }

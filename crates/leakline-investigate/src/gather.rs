@@ -2,12 +2,14 @@
 //! the heap engine. The server and the commands on files carry out the same actions with the
 //! same functions; where the store is and where the bytes of a dump come from is theirs to know.
 
+use std::time::Duration;
+
 use leakline_correlate::{Correlation, Growth, Metrics, Window, attribute, operations};
 use leakline_detect::{Assessment, Detector};
 use leakline_heap::{
     AnalyzeOptions, DumpFacts, HeapError, HeapSummary, LoadOptions, Progress, References,
 };
-use leakline_model::storage::{Queryable, SpanSelector, StorageError};
+use leakline_model::storage::{Queryable, ResourceSighting, SpanSelector, StorageError};
 use leakline_model::{Matcher, ProcessKey, TimeRange, Timestamp};
 
 use crate::case::{CaseFile, Deploy, HeapFindings, Surroundings};
@@ -19,10 +21,10 @@ pub fn surroundings(
     process: &ProcessKey,
     now: Timestamp,
 ) -> Result<Surroundings, StorageError> {
-    let sightings = store.resources(TimeRange::ALL)?;
+    let mut sightings = store.resources(TimeRange::ALL)?;
+    sightings.retain(|sighting| sighting.resource.service() == process.service);
     let mut deploys: Vec<Deploy> = sightings
-        .into_iter()
-        .filter(|sighting| sighting.resource.service() == process.service)
+        .iter()
         .map(|sighting| Deploy {
             at: sighting.first_seen,
             version: sighting.resource.version().to_owned(),
@@ -36,8 +38,26 @@ pub fn surroundings(
     Ok(Surroundings {
         now,
         plot: detector.plot(process),
+        predecessor: predecessor(&sightings, process)
+            .map(|key| detector.plot(&key))
+            .unwrap_or_default(),
         deploys,
     })
+}
+
+/// Processes may overlap this much when one replaces the other: a rolling deploy.
+const OVERLAP: Duration = Duration::from_secs(120);
+
+/// The process that `process` replaced: of those that ended by the time it ran, the last.
+fn predecessor(sightings: &[ResourceSighting], process: &ProcessKey) -> Option<ProcessKey> {
+    let key = |sighting: &ResourceSighting| ProcessKey::of_resource(&sighting.resource);
+    let own = sightings.iter().find(|sighting| key(sighting) == *process)?;
+    sightings
+        .iter()
+        .filter(|other| key(other) != *process && other.first_seen < own.first_seen)
+        .filter(|other| other.last_seen <= own.first_seen + OVERLAP)
+        .max_by_key(|other| other.last_seen)
+        .map(key)
 }
 
 /// A case that nothing but metrics speaks to: what is known of a process that is not, or not

@@ -206,13 +206,17 @@ fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
         && let Some(per_minute) = growth.objects_per_minute
     {
         let gained = last.saturating_sub(*first);
+        let gained_bytes = match growth.bytes.as_slice() {
+            [first, .., last] => last.saturating_sub(*first),
+            _ => 0,
+        };
         table.row([
             Prose::new()
                 .text("gained ")
                 .code(phrase::short_class(&cause.accumulates.class)),
-            grouped(gained).into(),
-            Prose::from(phrase::count_rate(per_minute)),
-            Prose::new(),
+            Prose::from(format!("{} ({})", grouped(gained), phrase::count_rate(per_minute))),
+            ByteSize(gained_bytes).to_string().into(),
+            ByteSize(gained_bytes.checked_div(gained).unwrap_or(0)).to_string().into(),
         ]);
     }
     table

@@ -17,6 +17,8 @@ use axis::{byte_ticks, time_ticks};
 pub struct PlotView {
     /// Memory over time.
     pub plot: Plot,
+    /// Memory of the process that it replaced; empty when there is none to compare with.
+    pub predecessor: Plot,
     /// The limit that would be hit.
     pub limit_bytes: Option<u64>,
     /// When it would be hit.
@@ -67,8 +69,10 @@ pub fn svg(view: &PlotView) -> String {
     out += "<g clip-path=\"url(#plot-area)\">\n";
     draw_warm_up(&mut out, &frame, view);
     draw_forecast(&mut out, &frame, view);
-    out += &polyline("used", &frame, &view.plot.used);
-    out += &polyline("floor", &frame, &view.plot.floor);
+    for plot in [&view.predecessor, &view.plot] {
+        out += &polyline("used", &frame, &plot.used);
+        out += &polyline("floor", &frame, &plot.floor);
+    }
     if let Some(trend) = view.plot.trend {
         out += &polyline("trend", &frame, &trend);
     }
@@ -122,15 +126,22 @@ struct Frame {
 
 impl Frame {
     fn of(view: &PlotView) -> Option<Frame> {
-        let points = || view.plot.used.iter().chain(&view.plot.floor);
-        let start = points().map(|(at, _)| *at).min()?;
-        let end = points().map(|(at, _)| *at).max()?;
+        let own = || view.plot.used.iter().chain(&view.plot.floor);
+        let before = || view.predecessor.used.iter().chain(&view.predecessor.floor);
+        let own_start = own().map(|(at, _)| *at).min()?;
+        let end = own().map(|(at, _)| *at).max()?;
+        // of the predecessor no more than of the process itself: it is there to compare with
+        let start = before()
+            .map(|(at, _)| (*at).max(own_start - end.duration_since(own_start)))
+            .fold(own_start, Timestamp::min);
+        let points = || before().filter(move |(at, _)| *at >= start).chain(own());
         let seen = end.duration_since(start);
-        // the future may take half of the page, never more: the data is what is known
+        // the future may take two thirds of the page if the limit then stands on it, else half
         let forecast = view
             .eta
-            .map(|eta| eta.p90 + eta.p90.duration_since(end) / 12);
-        let until = forecast.unwrap_or(end).clamp(end, end + seen);
+            .map_or(end, |eta| eta.p90 + eta.p90.duration_since(end) / 12)
+            .max(end);
+        let until = if forecast <= end + seen * 2 { forecast } else { end + seen };
         let most = points()
             .map(|(_, bytes)| *bytes)
             .filter(|b| b.is_finite())
@@ -286,10 +297,11 @@ fn draw_axes(out: &mut String, frame: &Frame) {
 }
 
 fn draw_warm_up(out: &mut String, frame: &Frame, view: &PlotView) {
-    if let Some(end) = view.plot.warm_up_end {
-        let width = (frame.x(end) - LEFT).max(0.0);
+    let start = view.plot.used.first().map(|(at, _)| frame.x(*at));
+    if let (Some(start), Some(end)) = (start, view.plot.warm_up_end) {
+        let width = (frame.x(end) - start).max(0.0);
         *out += &format!(
-            "<rect class=\"warm-up\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{PLOT_HEIGHT}\"/>\n",
+            "<rect class=\"warm-up\" x=\"{start:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{PLOT_HEIGHT}\"/>\n",
             frame.top
         );
     }

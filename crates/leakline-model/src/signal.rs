@@ -119,18 +119,24 @@ const ALIASES: &[Alias] = &[
         &["http_request_method", "http_route", "http_response_status_code", "error_type", "url_scheme"]),
 ];
 
-impl Reading {
-    /// What the series with these labels says; `None` for a metric that is no runtime signal.
-    pub fn of_labels(labels: &Labels) -> Option<Reading> {
+impl Alias {
+    fn of_labels(labels: &Labels) -> Option<&'static Alias> {
         let name = labels.metric_name();
-        let alias = ALIASES.iter().find(|alias| {
+        ALIASES.iter().find(|alias| {
             alias.metric == name
                 && alias.requires.iter().all(|(key, value)| {
                     labels
                         .get(key)
                         .is_some_and(|actual| value.is_empty() || actual == *value)
                 })
-        })?;
+        })
+    }
+}
+
+impl Reading {
+    /// What the series with these labels says; `None` for a metric that is no runtime signal.
+    pub fn of_labels(labels: &Labels) -> Option<Reading> {
+        let alias = Alias::of_labels(labels)?;
         let part = alias
             .parts
             .iter()
@@ -144,6 +150,18 @@ impl Reading {
             nursery,
         })
     }
+}
+
+/// The labels and values that tell a signal's series from others of the same metric name, for
+/// example `jvm_memory_type="heap"`: what a query needs beside the identity of the process.
+pub fn required_labels(
+    labels: &Labels,
+) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    let requires = Alias::of_labels(labels).map_or(&[][..], |alias| alias.requires);
+    requires
+        .iter()
+        .copied()
+        .filter(|(_, value)| !value.is_empty())
 }
 
 /// Every metric name that [`Reading::of_labels`] can understand, each once: what to ask a store for.

@@ -257,7 +257,7 @@ impl Watcher {
         gather::surroundings(&detector, &*self.receiver.store, process, now).unwrap_or_else(|error| {
             // without its deploys the timeline is poorer, and the report still right
             tracing::warn!(%error, "the timeline misses the deploys");
-            Surroundings { now, plot: detector.plot(process), deploys: Vec::new() }
+            Surroundings { now, plot: detector.plot(process), ..Surroundings::default() }
         })
     }
 

@@ -76,6 +76,6 @@ fn plot(detector: &Detector, worst: &Assessment) -> PlotView {
         eta: worst.eta,
         onset: worst.onset,
         deploys: deploys.into_iter().map(|deploy| (deploy.at, deploy.version)).collect(),
-        captures: Vec::new(),
+        ..PlotView::default()
     }
 }

@@ -1,6 +1,7 @@
 //! Where reports go: a file, or standard output.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -20,7 +21,9 @@ pub fn write(text: &str, path: Option<&Path>) -> anyhow::Result<()> {
     // a report that is cut off must not be taken for a whole one: write aside, then rename
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // readable by whom the user's umask allows, as any file that a command writes
+        let permissions = std::fs::Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())

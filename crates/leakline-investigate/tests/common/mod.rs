@@ -132,10 +132,23 @@ pub fn plot(end: Timestamp, leaks: bool) -> Plot {
     plot
 }
 
+/// The level heap of the version before.
+fn predecessor_plot() -> Plot {
+    let mut plot = plot(at("14:05:00"), false);
+    let earlier = |points: &mut Vec<(Timestamp, f64)>| {
+        points.iter_mut().for_each(|(time, _)| *time = *time - seconds(157));
+        points.retain(|(time, _)| *time < at("14:02:36"));
+    };
+    earlier(&mut plot.used);
+    earlier(&mut plot.floor);
+    plot
+}
+
 pub fn surroundings(leaks: bool) -> Surroundings {
     Surroundings {
         now: at("14:07:02"),
         plot: plot(at("14:06:55"), leaks),
+        predecessor: predecessor_plot(),
         deploys: vec![
             Deploy {
                 at: at("14:00:05"),

@@ -11,6 +11,8 @@ const RATE: u32 = 250;
 const WORKERS: u32 = 5;
 /// Of each hundred requests, how many create an order, read one, list them; the rest ask for health.
 const MIX: (u64, u64, u64) = (60, 25, 10);
+/// Orders are read while they are this recent: the service without the leak keeps no more.
+const RECENT_ORDERS: u64 = 150;
 /// What the service sells.
 const PRODUCTS: [&str; 8] =
     ["keyboard", "mouse", "monitor", "headset", "webcam", "dock", "desk_lamp", "chair"];
@@ -26,6 +28,8 @@ pub struct Load {
 #[derive(Debug, Default)]
 struct Counts {
     answered: AtomicU64,
+    /// The number of the latest order that was placed.
+    newest_order: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -78,7 +82,7 @@ fn run_worker(worker: u32, base: &str, stop: &AtomicBool, counts: &Counts) {
             None => {}
         }
         due += pause;
-        let count = match send(&agent, base, request) {
+        let count = match send(&agent, base, request, counts) {
             Ok(()) => &counts.answered,
             Err(_) => &counts.failed,
         };
@@ -88,7 +92,12 @@ fn run_worker(worker: u32, base: &str, stop: &AtomicBool, counts: &Counts) {
 }
 
 /// Sends the request with this number; the mix is spread evenly over the numbers.
-fn send(agent: &ureq::Agent, base: &str, request: u64) -> Result<(), ureq::Error> {
+fn send(
+    agent: &ureq::Agent,
+    base: &str,
+    request: u64,
+    counts: &Counts,
+) -> Result<(), ureq::Error> {
     // 37 and 100 share no divisor, so a hundred requests in a row take each value once
     let lot = request * 37 % 100;
     let (create, read, list) = MIX;
@@ -98,12 +107,18 @@ fn send(agent: &ureq::Agent, base: &str, request: u64) -> Result<(), ureq::Error
         let form = format!("customer=customer-{}{}", request % 500, lines.collect::<String>());
         agent.post(format!("{base}/orders")).content_type("application/x-www-form-urlencoded").send(form)?
     } else if lot < create + read {
-        agent.get(format!("{base}/orders/{}", request / 2 + 1)).call()?
+        let newest = counts.newest_order.load(Ordering::Relaxed);
+        let order = newest.saturating_sub(request % RECENT_ORDERS).max(1);
+        agent.get(format!("{base}/orders/{order}")).call()?
     } else if lot < create + read + list {
         agent.get(format!("{base}/orders")).call()?
     } else {
         agent.get(format!("{base}/health")).call()?
     };
+    let location = response.headers().get("location").and_then(|value| value.to_str().ok());
+    if let Some(order) = location.and_then(|path| path.rsplit('/').next()?.parse().ok()) {
+        counts.newest_order.fetch_max(order, Ordering::Relaxed);
+    }
     // the connection is used again only when the body has been read
     response.body_mut().read_to_vec().map(|_| ())
 }

@@ -29,8 +29,9 @@ const FILES: &[(&str, &str)] = example_files![
     "src/v1.5.0/com/example/orders/OrderController.java",
 ];
 
-/// Heap of the example: small, so that the leak is urgent within minutes.
-const HEAP: &str = "-Xmx256m";
+/// Heap of the example: small, so that the leak is urgent within minutes, and of one size from
+/// the start, because a growing one changes the rhythm of the collector.
+const HEAP: [&str; 2] = ["-Xms128m", "-Xmx256m"];
 /// How long the JVM may take to start and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,7 +109,7 @@ impl BuiltExample {
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = Command::new("java")
-            .arg(HEAP)
+            .args(HEAP)
             .arg("-javaagent:opentelemetry-javaagent.jar")
             .args(["-jar", &format!("order-service-{version}.jar"), "0"])
             .current_dir(&self.target)
@@ -121,7 +122,7 @@ impl BuiltExample {
             .env("OTEL_SEMCONV_STABILITY_OPT_IN", "code")
             // room for bursts, so that no span is lost and calls can be counted
             .env("OTEL_BSP_SCHEDULE_DELAY", "500")
-            .env("OTEL_BSP_MAX_QUEUE_SIZE", "16384")
+            .env("OTEL_BSP_MAX_QUEUE_SIZE", "8192")
             .env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2048")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
