@@ -104,7 +104,20 @@ impl Classes {
             by_object,
             class_class,
         };
+        let mut budget = MAX_INHERITED_FIELDS;
         for number in 0..classes.table.len() as u32 {
+            let inherited = classes
+                .ancestry(number)
+                .map(|class| classes.get(class).fields.len());
+            let fields: usize = inherited.sum();
+            if fields > budget {
+                let class = &mut classes.table[number as usize];
+                class.superclass = None;
+                class.fields = Vec::new();
+                class.described = false;
+                continue;
+            }
+            budget -= fields;
             let slots = classes.instance_slots(number, identifier_bytes);
             let referent = classes.referent(number, &slots, symbols);
             let class = &mut classes.table[number as usize];
@@ -190,6 +203,10 @@ impl Classes {
 
 /// No class hierarchy is deeper; keeps damaged ones from running in circles.
 const MAX_DEPTH: usize = 512;
+
+/// Fields of all classes together, each counted in all its subclasses. Programs have a hundredth
+/// of this; a hostile dump could make a huge class the ancestor of many.
+const MAX_INHERITED_FIELDS: usize = 1 << 24;
 
 /// Position of an id in a sorted list.
 pub(crate) fn find(ids: &[u64], id: u64) -> Option<u32> {

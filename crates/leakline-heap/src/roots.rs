@@ -104,6 +104,7 @@ pub(crate) fn resolve(
     names: &Names<'_>,
     index: &AddressIndex,
 ) -> (Vec<Root>, Vec<Thread>) {
+    let mut budget = MAX_FRAMES_IN_ALL;
     let mut threads: Vec<Thread> = found
         .iter()
         .filter_map(|root| match root.kind {
@@ -113,7 +114,7 @@ pub(crate) fn resolve(
             } => Some(Thread {
                 object: index.find(root.object_id)?,
                 name: String::new(),
-                frames: frames(trace_serial, names),
+                frames: frames(trace_serial, names, &mut budget),
                 locals: Vec::new(),
                 serial: thread_serial,
             }),
@@ -193,15 +194,19 @@ fn attach(threads: &mut [Thread], serial: u32, local: Local) -> bool {
 
 /// Longest stack that is kept: a stack overflow leaves tens of thousands of equal frames.
 const MAX_FRAMES: usize = 1024;
+/// Frames of all threads that are kept; a hostile dump could give one stack to a million threads.
+const MAX_FRAMES_IN_ALL: usize = 1 << 21;
 
-fn frames(trace_serial: u32, names: &Names<'_>) -> Vec<Frame> {
+fn frames(trace_serial: u32, names: &Names<'_>, budget: &mut usize) -> Vec<Frame> {
     let Some(trace) = names.traces.get(&trace_serial) else {
         return Vec::new();
     };
     let text = |id: u64| names.string(id).filter(|text| !text.is_empty());
+    let kept = trace.len().min(MAX_FRAMES).min(*budget);
+    *budget -= kept;
     trace
         .iter()
-        .take(MAX_FRAMES)
+        .take(kept)
         .filter_map(|id| {
             let frame = names.frames.get(&id)?;
             let class = names

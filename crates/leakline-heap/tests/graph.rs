@@ -172,6 +172,27 @@ fn retained_sizes_do_not_count_nested_objects_twice() {
     assert_eq!(sizes, (10, 160, 160));
 }
 
+#[test]
+fn the_same_bytes_give_the_same_report() {
+    let mut program = Program::new();
+    for class in ["app.A", "app.B", "app.C"] {
+        let objects = program.instances(class, 3_000, 200);
+        let map = program.map(&objects);
+        program.static_field(&format!("{class}Holder"), "all", map);
+    }
+    // segments are read by several threads
+    let form = Form {
+        segment_bytes: Some(20_000),
+        ..Form::default()
+    };
+    let bytes = program.heap.build_as(&form);
+    let first = analyze_bytes(&bytes).report;
+    assert_eq!(first.suspects.len(), 3);
+    for _ in 0..5 {
+        assert_eq!(analyze_bytes(&bytes).report, first);
+    }
+}
+
 fn check_path(build: impl FnOnce(&mut Program) -> ObjectId, expected: Expect) {
     let mut program = Program::new();
     let target = build(&mut program);

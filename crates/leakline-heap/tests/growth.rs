@@ -95,6 +95,25 @@ fn a_place_that_is_new_grew_from_nothing() {
 }
 
 #[test]
+fn a_cache_that_should_evict_but_grows_is_a_suspect() {
+    check(
+        3,
+        |program, dump| {
+            let orders = program.instances("app.Order", 3_000 * (dump + 1), 200);
+            let cache = program.evicting_map(&orders);
+            program.static_field("app.Main", "lru", cache);
+        },
+        expect![[r#"
+            static Main.lru → Lru holds 9,000 Order (2.03 MiB, 100 %) [Map]
+              app.Main lru by static field
+              but Lru extends LinkedHashMap and may evict its eldest entry
+            Some(SuspectGrowth { objects: [3000, 6000, 9000], bytes: [708032, 1416032, 2124032], objects_per_minute: Some(300.0) })
+            + static Main.lru → Lru: app.Order [3000, 6000, 9000] [708032, 1416032, 2124032]
+        "#]],
+    );
+}
+
+#[test]
 fn a_steady_heap_has_no_suspect() {
     check(
         3,

@@ -248,13 +248,14 @@ impl Court<'_, '_> {
         element.max(below).max(wording.holder_owner())
     }
 
-    /// Collections that keep themselves small.
+    /// Collections that keep themselves small. The only reason to extend `LinkedHashMap` is to
+    /// evict the eldest entry; such a map is a suspect only if it is seen to grow.
     fn weigh_bounds(&self, pile: &Pile, verdict: &mut Verdict) {
         for node in self.tree.path(pile.owner) {
             let class = &self.tree.nodes[node].class;
             if self.evicts(node) {
                 verdict.speak_against(
-                    0.25,
+                    0.7,
                     &format!(
                         "{} extends LinkedHashMap and may evict its eldest entry",
                         short_name(class)
@@ -265,7 +266,7 @@ impl Court<'_, '_> {
                 || class.starts_with("org.ehcache.")
             {
                 verdict.speak_against(
-                    0.15,
+                    0.3,
                     &format!("{} is a cache that can bound itself", short_name(class)),
                 );
                 return;

@@ -162,6 +162,14 @@ impl Program {
         self.heap.instance(self.map).set("table", table).id()
     }
 
+    /// A map that extends `LinkedHashMap`, as caches do to evict their eldest entry.
+    pub(crate) fn evicting_map(&mut self, values: &[ObjectId]) -> ObjectId {
+        let table = self.heap.object_array(self.object, values);
+        let linked = self.class("java.util.LinkedHashMap", &["table"]);
+        let class = self.heap.class("app.Lru").extends(linked).id();
+        self.heap.instance(class).set("table", table).id()
+    }
+
     pub(crate) fn concurrent_map(&mut self, values: &[ObjectId]) -> ObjectId {
         let nodes: Vec<ObjectId> = values
             .iter()
