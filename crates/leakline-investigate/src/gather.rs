@@ -51,7 +51,9 @@ const OVERLAP: Duration = Duration::from_secs(120);
 /// The process that `process` replaced: of those that ended by the time it ran, the last.
 fn predecessor(sightings: &[ResourceSighting], process: &ProcessKey) -> Option<ProcessKey> {
     let key = |sighting: &ResourceSighting| ProcessKey::of_resource(&sighting.resource);
-    let own = sightings.iter().find(|sighting| key(sighting) == *process)?;
+    let own = sightings
+        .iter()
+        .find(|sighting| key(sighting) == *process)?;
     sightings
         .iter()
         .filter(|other| key(other) != *process && other.first_seen < own.first_seen)

@@ -214,9 +214,15 @@ fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
             Prose::new()
                 .text("gained ")
                 .code(phrase::short_class(&cause.accumulates.class)),
-            Prose::from(format!("{} ({})", grouped(gained), phrase::count_rate(per_minute))),
+            Prose::from(format!(
+                "{} ({})",
+                grouped(gained),
+                phrase::count_rate(per_minute)
+            )),
             ByteSize(gained_bytes).to_string().into(),
-            ByteSize(gained_bytes.checked_div(gained).unwrap_or(0)).to_string().into(),
+            ByteSize(gained_bytes.checked_div(gained).unwrap_or(0))
+                .to_string()
+                .into(),
         ]);
     }
     table

@@ -32,6 +32,10 @@ pub struct Settings {
     pub min_wait: Duration,
     /// Longer than this the second dump does not wait for the amount.
     pub max_wait: Duration,
+    /// Once a dump is taken, growth must have been gone for this long for the case to be closed.
+    /// The collection that comes with a dump frees what had merely not been collected yet, and for
+    /// a while that hides a leak.
+    pub recovery: Duration,
     /// How often a capture is tried.
     pub capture_attempts: u32,
     /// Wait after the first failed capture; each further one waits four times as long.
@@ -45,6 +49,7 @@ impl Default for Settings {
             min_leaked_share: 0.1,
             min_wait: Duration::from_secs(40),
             max_wait: Duration::from_secs(24 * 3600),
+            recovery: Duration::from_secs(10 * 60),
             capture_attempts: 3,
             first_retry: Duration::from_secs(15),
         }
@@ -155,8 +160,8 @@ pub struct Investigation {
     case: CaseFile,
     floor: Option<f64>,
     gone: bool,
-    /// The verdict went back while a capture ran; ends once that is over.
-    recovered: bool,
+    /// Since when the verdict has been healthy without a break.
+    healthy_since: Option<Timestamp>,
 }
 
 /// Changes of verdict that are kept; a verdict that flaps must not fill memory.
@@ -188,7 +193,7 @@ impl Investigation {
             case,
             floor: None,
             gone: false,
-            recovered: false,
+            healthy_since: None,
         };
         investigation.assessed(assessment, floor);
         investigation
@@ -211,6 +216,9 @@ impl Investigation {
 
     /// What to do at this time. Each action but waiting and finishing is said once.
     pub fn poll(&mut self, now: Timestamp) -> Action {
+        if self.state == State::Accumulating && self.recovery().is_some_and(|at| at <= now) {
+            self.close_without_leak(now);
+        }
         if self.state == State::Accumulating
             && self.case.latest().is_some_and(|a| self.is_time(a, now))
         {
@@ -271,7 +279,7 @@ impl Investigation {
                 self.judge(now);
             }
             (Event::Captured(dump), State::Capturing { purpose, .. }) => {
-                self.captured(now, Dump { purpose, ..dump });
+                self.captured(Dump { purpose, ..dump });
             }
             (Event::CaptureFailed { reason, retry }, State::Capturing { purpose, attempt }) => {
                 self.capture_failed(now, purpose, attempt, &reason, retry);
@@ -329,12 +337,15 @@ impl Investigation {
         let Some(verdict) = self.case.latest().map(|a| a.verdict) else {
             return;
         };
+        self.healthy_since = match verdict {
+            Verdict::Healthy => self.healthy_since.or(Some(now)),
+            _ => None,
+        };
         match (self.state, verdict) {
-            (State::Capturing { .. }, _) => self.recovered = verdict == Verdict::Healthy,
-            (
-                State::CaptureDue { .. } | State::Accumulating | State::WatchingOnly,
-                Verdict::Healthy,
-            ) => {
+            // nothing has been spent yet, and a new suspicion opens a new case
+            (State::CaptureDue { .. } | State::WatchingOnly, Verdict::Healthy)
+                if self.case.dumps.is_empty() =>
+            {
                 self.close_without_leak(now);
             }
             (State::WatchingOnly, Verdict::Leaking) => self.state = State::Finished,
@@ -346,6 +357,11 @@ impl Investigation {
         let text = "growth stopped; closed without a leak".to_owned();
         self.log(now, StepKind::End, text);
         self.state = State::Finished;
+    }
+
+    /// When growth has been gone for long enough to close the case, if it stays away.
+    fn recovery(&self) -> Option<Timestamp> {
+        Some(self.healthy_since? + self.settings.recovery)
     }
 
     /// Whether the second dump is to be taken now.
@@ -362,7 +378,7 @@ impl Investigation {
             Verdict::Leaking => self.enough_leaked(assessment),
             _ => None,
         };
-        [enough, self.last_moment(assessment)]
+        [enough, self.last_moment(assessment), self.recovery()]
             .into_iter()
             .flatten()
             .min()
@@ -397,7 +413,7 @@ impl Investigation {
         Some(half.min(dumps).max(taken + LEAST_GAP))
     }
 
-    fn captured(&mut self, now: Timestamp, dump: Dump) {
+    fn captured(&mut self, dump: Dump) {
         let text = format!(
             "{} heap dump {} taken in {} ({})",
             dump.purpose.as_str(),
@@ -408,9 +424,7 @@ impl Investigation {
         self.log(dump.time.likely, StepKind::Capture, text);
         let purpose = dump.purpose;
         self.case.dumps.push(dump);
-        if self.recovered {
-            self.close_without_leak(now);
-        } else if purpose == Purpose::Baseline && !self.gone {
+        if purpose == Purpose::Baseline && !self.gone {
             self.state = State::Accumulating;
         } else {
             self.state = State::AnalysisDue;
@@ -427,9 +441,7 @@ impl Investigation {
     ) {
         let text = format!("{} heap dump not taken: {reason}", purpose.as_str());
         self.log(now, StepKind::Capture, text.clone());
-        if self.recovered {
-            self.close_without_leak(now);
-        } else if retry && !self.gone && attempt < self.settings.capture_attempts {
+        if retry && !self.gone && attempt < self.settings.capture_attempts {
             let wait = self.settings.first_retry * 4_u32.saturating_pow(attempt - 1);
             self.state = State::CaptureDue {
                 purpose,

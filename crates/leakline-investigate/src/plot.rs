@@ -141,7 +141,11 @@ impl Frame {
             .eta
             .map_or(end, |eta| eta.p90 + eta.p90.duration_since(end) / 12)
             .max(end);
-        let until = if forecast <= end + seen * 2 { forecast } else { end + seen };
+        let until = if forecast <= end + seen * 2 {
+            forecast
+        } else {
+            end + seen
+        };
         let most = points()
             .map(|(_, bytes)| *bytes)
             .filter(|b| b.is_finite())

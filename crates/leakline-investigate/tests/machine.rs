@@ -186,31 +186,53 @@ fn urgency_goes_before_size_and_verdict() {
 fn two_dumps_at_once_would_compare_nothing() {
     // the early end of the forecast is already over
     let leaking = assessed(Verdict::Leaking, 0, 30.0);
-    check(Verdict::Leaking, &[leaking(1), captured(3)], expect![[r#"
+    check(
+        Verdict::Leaking,
+        &[leaking(1), captured(3)],
+        expect![[r#"
         0 s: capture baseline
         13 s: capture comparison
         still open
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
-fn a_recovery_closes_the_case() {
+fn a_recovery_that_lasts_closes_the_case() {
     let healthy = assessed(Verdict::Healthy, 0, 0.0);
+    let leaking = assessed(Verdict::Leaking, 60, 30.0);
+    // before a dump at once
     check(
         Verdict::Suspected,
-        &[captured(3), healthy(20)],
+        &[capture_failed(2, true), healthy(3)],
         expect![[r#"
-            0 s: capture baseline
-            20 s: finish: 1 dumps, heap false, traces false
-        "#]],
+        0 s: capture baseline
+        3 s: finish: 0 dumps, heap false, traces false
+    "#]],
     );
-    // while a capture runs, its end is awaited
     check(
         Verdict::Suspected,
-        &[healthy(2), captured(3)],
+        &[captured(3), healthy(20), healthy(620)],
+        expect![[r#"
+        0 s: capture baseline
+        620 s: finish: 1 dumps, heap false, traces false
+    "#]],
+    );
+    // the collection that comes with a dump may hide a leak for a while
+    check(
+        Verdict::Suspected,
+        &[
+            captured(3),
+            healthy(20),
+            leaking(60),
+            healthy(100),
+            captured(101),
+        ],
         expect![[r#"
             0 s: capture baseline
-            3 s: finish: 1 dumps, heap false, traces false
+            60 s: capture comparison
+            101 s: analyze 2
+            still open
         "#]],
     );
 }

@@ -48,12 +48,20 @@ pub(crate) fn routes(receiver: Arc<Receiver>, archive: Archive) -> Router {
 }
 
 async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .map(|value| value.as_bytes());
     if api.receiver.token.admits(header) {
         return next.run(request).await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed\n").into_response()
+    (
+        StatusCode::UNAUTHORIZED,
+        challenge,
+        "a bearer token is needed\n",
+    )
+        .into_response()
 }
 
 async fn start_page(State(api): State<Api>) -> Html<String> {
@@ -61,11 +69,18 @@ async fn start_page(State(api): State<Api>) -> Html<String> {
 }
 
 fn service_verdicts(api: &Api) -> Vec<leakline_detect::ServiceVerdict> {
-    api.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner).services()
+    api.receiver
+        .detector
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .services()
 }
 
 async fn services(State(api): State<Api>) -> Response {
-    let services = service_verdicts(&api).into_iter().map(ServiceHistory::at_present).collect::<Vec<_>>();
+    let services = service_verdicts(&api)
+        .into_iter()
+        .map(ServiceHistory::at_present)
+        .collect::<Vec<_>>();
     json(detect_report::render_json(&services))
 }
 
@@ -88,7 +103,10 @@ async fn investigation(
     Query(form): Query<Form>,
     headers: HeaderMap,
 ) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let (form, content_type) = match form.format.as_deref() {
         Some("json") => (ReportForm::Json, "application/json"),
         Some("markdown" | "md") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
@@ -98,16 +116,22 @@ async fn investigation(
             return (StatusCode::BAD_REQUEST, message).into_response();
         }
         None if accept.contains("text/html") => (ReportForm::Html, "text/html; charset=utf-8"),
-        None if accept.contains("text/markdown") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
+        None if accept.contains("text/markdown") => {
+            (ReportForm::Markdown, "text/markdown; charset=utf-8")
+        }
         None => (ReportForm::Json, "application/json"),
     };
     match api.archive.report(&id, form) {
         Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
-        None if api.archive.entries().iter().any(|entry| entry.id == id) => {
-            (StatusCode::ACCEPTED, "the investigation is under way; its report is not written yet\n")
-                .into_response()
-        }
-        None => (StatusCode::NOT_FOUND, "no such investigation; see /api/leakline/v1/investigations\n")
+        None if api.archive.entries().iter().any(|entry| entry.id == id) => (
+            StatusCode::ACCEPTED,
+            "the investigation is under way; its report is not written yet\n",
+        )
+            .into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            "no such investigation; see /api/leakline/v1/investigations\n",
+        )
             .into_response(),
     }
 }
@@ -115,10 +139,26 @@ async fn investigation(
 async fn own_metrics(State(api): State<Api>) -> Response {
     let counters = &api.receiver.counters;
     let rows = [
-        ("leakline_received_requests_total", "OTLP requests accepted", &counters.requests),
-        ("leakline_received_samples_total", "samples stored", &counters.samples),
-        ("leakline_received_spans_total", "spans stored", &counters.spans),
-        ("leakline_rejected_points_total", "data points and spans turned away", &counters.rejected),
+        (
+            "leakline_received_requests_total",
+            "OTLP requests accepted",
+            &counters.requests,
+        ),
+        (
+            "leakline_received_samples_total",
+            "samples stored",
+            &counters.samples,
+        ),
+        (
+            "leakline_received_spans_total",
+            "spans stored",
+            &counters.spans,
+        ),
+        (
+            "leakline_rejected_points_total",
+            "data points and spans turned away",
+            &counters.rejected,
+        ),
     ];
     let text: String = rows
         .iter()

@@ -54,6 +54,9 @@ pub struct InvestigationEntry {
     pub opened: String,
     /// When its report was written; `None` while it is under way.
     pub finished: Option<String>,
+    /// What it came to, for example `leak_confirmed`; `None` while it is under way.
+    #[serde(default)]
+    pub outcome: Option<String>,
     /// The result in one sentence; what it is doing now while it is under way.
     pub headline: String,
 }
@@ -67,16 +70,26 @@ pub struct Archive {
 impl Archive {
     /// Opens the folder, and makes it, private, if it is not there.
     pub fn open(folder: PathBuf) -> Result<Self, ServerError> {
-        make_private_folder(&folder)
-            .map_err(|source| ServerError::File { action: "create", path: folder.clone(), source })?;
+        make_private_folder(&folder).map_err(|source| ServerError::File {
+            action: "create",
+            path: folder.clone(),
+            source,
+        })?;
         Ok(Archive { folder })
     }
 
     /// The name that an investigation of `service`, opened at `opened`, gets.
     pub(crate) fn id(service: &str, opened: Timestamp) -> String {
-        let name: String =
-            service.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(64).collect();
-        let time: String = opened.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let name: String = service
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(64)
+            .collect();
+        let time: String = opened
+            .to_string()
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric())
+            .collect();
         format!("{name}-{time}")
     }
 
@@ -84,12 +97,23 @@ impl Archive {
     pub(crate) fn save_entry(&self, entry: &InvestigationEntry) -> std::io::Result<()> {
         let folder = self.folder.join(&entry.id);
         make_private_folder(&folder)?;
-        replace(&folder.join("investigation.json"), &serde_json::to_vec_pretty(entry)?)
+        replace(
+            &folder.join("investigation.json"),
+            &serde_json::to_vec_pretty(entry)?,
+        )
     }
 
     /// Writes the report of an investigation in one form.
-    pub(crate) fn save_report(&self, id: &str, form: ReportForm, text: &str) -> std::io::Result<()> {
-        replace(&self.folder.join(id).join(form.file_name()), text.as_bytes())
+    pub(crate) fn save_report(
+        &self,
+        id: &str,
+        form: ReportForm,
+        text: &str,
+    ) -> std::io::Result<()> {
+        replace(
+            &self.folder.join(id).join(form.file_name()),
+            text.as_bytes(),
+        )
     }
 
     /// The report of an investigation; `None` when there is none (yet).
@@ -104,7 +128,9 @@ impl Archive {
 
     /// All investigations, the latest first. Folders that are not investigations are passed over.
     pub fn entries(&self) -> Vec<InvestigationEntry> {
-        let Ok(folders) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let Ok(folders) = fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
         let mut entries: Vec<InvestigationEntry> = folders
             .flatten()
             .filter_map(|folder| fs::read(folder.path().join("investigation.json")).ok())
@@ -117,7 +143,10 @@ impl Archive {
 
 /// Makes `folder` and its parents, readable by this user only.
 pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
 }
 
 /// Writes aside and renames, so that a reader never sees half a file.
@@ -138,7 +167,10 @@ mod tests {
     fn investigations_are_listed_latest_first_and_survive() {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(folder.path().join("investigations")).unwrap();
-        for (service, opened) in [("orders", "2026-11-22T14:00:00Z"), ("a/b é", "2026-11-22T15:00:00Z")] {
+        for (service, opened) in [
+            ("orders", "2026-11-22T14:00:00Z"),
+            ("a/b é", "2026-11-22T15:00:00Z"),
+        ] {
             let time = Timestamp::parse(opened).unwrap();
             let entry = InvestigationEntry {
                 id: Archive::id(service, time),
@@ -146,16 +178,29 @@ mod tests {
                 version: String::new(),
                 opened: opened.to_owned(),
                 finished: None,
+                outcome: None,
                 headline: "waiting".to_owned(),
             };
             archive.save_entry(&entry).unwrap();
         }
-        let ids: Vec<_> = archive.entries().into_iter().map(|entry| entry.id).collect();
+        let ids: Vec<_> = archive
+            .entries()
+            .into_iter()
+            .map(|entry| entry.id)
+            .collect();
         assert_eq!(ids, ["a-b---20261122T150000Z", "orders-20261122T140000Z"]);
 
-        archive.save_report(&ids[1], ReportForm::Markdown, "# Report").unwrap();
-        assert_eq!(archive.report(&ids[1], ReportForm::Markdown).as_deref(), Some("# Report"));
+        archive
+            .save_report(&ids[1], ReportForm::Markdown, "# Report")
+            .unwrap();
+        assert_eq!(
+            archive.report(&ids[1], ReportForm::Markdown).as_deref(),
+            Some("# Report")
+        );
         assert_eq!(archive.report(&ids[1], ReportForm::Html), None);
-        assert_eq!(archive.report("../../etc/passwd", ReportForm::Markdown), None);
+        assert_eq!(
+            archive.report("../../etc/passwd", ReportForm::Markdown),
+            None
+        );
     }
 }

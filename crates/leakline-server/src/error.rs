@@ -8,7 +8,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ServerError {
     /// Another program listens there.
-    #[error("{address} is taken by another program ({purpose}); stop it, or choose another address with {flag}")]
+    #[error(
+        "{address} is taken by another program ({purpose}); stop it, or choose another address with {flag}"
+    )]
     AddressTaken {
         /// The address.
         address: SocketAddr,
@@ -18,7 +20,9 @@ pub enum ServerError {
         flag: &'static str,
     },
     /// The address cannot be listened on for another reason.
-    #[error("cannot listen on {address} for {purpose}: {source}; choose another address with {flag}")]
+    #[error(
+        "cannot listen on {address} for {purpose}: {source}; choose another address with {flag}"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,

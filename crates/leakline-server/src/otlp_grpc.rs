@@ -31,9 +31,16 @@ pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> tonic::se
 }
 
 impl GrpcReceiver {
-    async fn receive<E: Export>(&self, request: Request<E>) -> Result<Response<E::Response>, Status> {
+    async fn receive<E: Export>(
+        &self,
+        request: Request<E>,
+    ) -> Result<Response<E::Response>, Status> {
         let authorization = request.metadata().get("authorization");
-        if !self.0.token.admits(authorization.map(|value| value.as_bytes())) {
+        if !self
+            .0
+            .token
+            .admits(authorization.map(|value| value.as_bytes()))
+        {
             let message = "a bearer token is needed: send authorization: Bearer TOKEN";
             return Err(Status::unauthenticated(message));
         }

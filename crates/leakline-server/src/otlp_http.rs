@@ -29,7 +29,10 @@ pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> Router {
     Router::new()
         .route("/v1/metrics", post(export::<ExportMetricsServiceRequest>))
         .route("/v1/traces", post(export::<ExportTraceServiceRequest>))
-        .with_state(HttpReceiver { receiver, request_limit })
+        .with_state(HttpReceiver {
+            receiver,
+            request_limit,
+        })
 }
 
 /// A request that is turned away.
@@ -40,7 +43,10 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Refusal { status, message: message.into() }
+        Refusal {
+            status,
+            message: message.into(),
+        }
     }
 
     /// `google.rpc.Status` in the encoding of the request, as the specification wants it.
@@ -52,10 +58,18 @@ impl Refusal {
             StatusCode::INTERNAL_SERVER_ERROR => 13,
             _ => 3,
         };
-        let body = leakline_otlp::encode(encoding, &Status { code, message: self.message });
+        let body = leakline_otlp::encode(
+            encoding,
+            &Status {
+                code,
+                message: self.message,
+            },
+        );
         let mut response = (self.status, content_type(encoding), body).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response
     }
@@ -70,7 +84,12 @@ async fn export<E: Export>(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or("");
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .unwrap_or("")
+    };
     let Some(encoding) = Encoding::from_content_type(text(header::CONTENT_TYPE)) else {
         let message = format!(
             "content-type {:?} is not OTLP; send application/x-protobuf or application/json",
@@ -80,10 +99,12 @@ async fn export<E: Export>(
         return Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).answer(Encoding::Json);
     };
     match receive::<E>(state, &headers, encoding, body).await {
-        Ok(response) => {
-            (StatusCode::OK, content_type(encoding), leakline_otlp::encode(encoding, &response))
-                .into_response()
-        }
+        Ok(response) => (
+            StatusCode::OK,
+            content_type(encoding),
+            leakline_otlp::encode(encoding, &response),
+        )
+            .into_response(),
         Err(refusal) => refusal.answer(encoding),
     }
 }
@@ -94,14 +115,18 @@ async fn receive<E: Export>(
     encoding: Encoding,
     body: Body,
 ) -> Result<E::Response, Refusal> {
-    let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
     if !state.receiver.token.admits(authorization) {
         let message = "a bearer token is needed: send Authorization: Bearer TOKEN";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
     }
     let compression = Compression::of(headers)?;
     let limit = state.request_limit;
-    let body = axum::body::to_bytes(body, limit).await.map_err(|_| too_large(limit))?;
+    let body = axum::body::to_bytes(body, limit)
+        .await
+        .map_err(|_| too_large(limit))?;
     let work = move || {
         let body = compression.undo(body, limit)?;
         let request: E = leakline_otlp::decode(encoding, &body)
@@ -129,12 +154,15 @@ enum Compression {
 
 impl Compression {
     fn of(headers: &HeaderMap) -> Result<Compression, Refusal> {
-        let value = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let value = headers
+            .get(header::CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok());
         match value.unwrap_or("").trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Compression::None),
             "gzip" => Ok(Compression::Gzip),
             other => {
-                let message = format!("content-encoding {other:?} is not supported; send gzip or none");
+                let message =
+                    format!("content-encoding {other:?} is not supported; send gzip or none");
                 Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
             }
         }
@@ -142,14 +170,23 @@ impl Compression {
 
     /// Inflates at most `limit` bytes: a small body may hide a huge one.
     fn undo(self, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
-        let Compression::Gzip = self else { return Ok(body) };
+        let Compression::Gzip = self else {
+            return Ok(body);
+        };
         let mut inflated = Vec::new();
         flate2::read::MultiGzDecoder::new(&*body)
             .take(limit as u64 + 1)
             .read_to_end(&mut inflated)
             .map_err(|error| {
-                Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not gzip: {error}"))
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("the body is not gzip: {error}"),
+                )
             })?;
-        if inflated.len() > limit { Err(too_large(limit)) } else { Ok(inflated.into()) }
+        if inflated.len() > limit {
+            Err(too_large(limit))
+        } else {
+            Ok(inflated.into())
+        }
     }
 }

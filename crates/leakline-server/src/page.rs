@@ -32,7 +32,9 @@ pub(crate) fn start(services: &[ServiceVerdict], investigations: &[Investigation
                  <code>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</code>.</p>";
     } else {
         page += "<table><tr><th>Service<th>Verdict<th>Growth<th>Out of memory<th>Why</tr>";
-        services.iter().for_each(|service| page += &service_row(service));
+        services
+            .iter()
+            .for_each(|service| page += &service_row(service));
         page += "</table>";
     }
     page += "<h2>Investigations</h2>";
@@ -40,16 +42,23 @@ pub(crate) fn start(services: &[ServiceVerdict], investigations: &[Investigation
         page += "<p>None yet. One opens by itself when a service is suspected to leak.</p>";
     } else {
         page += "<table><tr><th>Opened<th>Service<th>Result<th>Report</tr>";
-        investigations.iter().for_each(|entry| page += &investigation_row(entry));
+        investigations
+            .iter()
+            .for_each(|entry| page += &investigation_row(entry));
         page += "</table>";
     }
     page
 }
 
 fn service_row(service: &ServiceVerdict) -> String {
-    let worst = service.processes.iter().max_by_key(|process| process.verdict);
+    let worst = service
+        .processes
+        .iter()
+        .max_by_key(|process| process.verdict);
     let verdict = service.verdict.as_str();
-    let why = worst.and_then(|process| process.evidence.first()).map_or("", |evidence| &evidence.text);
+    let why = worst
+        .and_then(|process| process.evidence.first())
+        .map_or("", |evidence| &evidence.text);
     format!(
         "<tr><td>{}<td class={verdict}>{}<td>{}<td>{}<td>{}</tr>",
         escape(&service.service),
@@ -72,10 +81,17 @@ fn growth(process: &Assessment) -> String {
 }
 
 fn out_of_memory(process: &Assessment) -> String {
-    process.eta.filter(|_| process.verdict >= Verdict::Suspected).map_or(String::new(), |eta| {
-        let left = eta.p50.duration_since(process.at);
-        if left == Duration::ZERO { "now".to_owned() } else { format!("in {}", duration_text(left)) }
-    })
+    process
+        .eta
+        .filter(|_| process.verdict >= Verdict::Suspected)
+        .map_or(String::new(), |eta| {
+            let left = eta.p50.duration_since(process.at);
+            if left == Duration::ZERO {
+                "now".to_owned()
+            } else {
+                format!("in {}", duration_text(left))
+            }
+        })
 }
 
 fn investigation_row(entry: &InvestigationEntry) -> String {
@@ -99,17 +115,18 @@ fn investigation_row(entry: &InvestigationEntry) -> String {
 
 /// Names come from whoever sends telemetry: nothing of theirs may become markup.
 fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            c => escaped.push(c),
-        }
-        escaped
-    })
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut escaped, c| {
+            match c {
+                '&' => escaped += "&amp;",
+                '<' => escaped += "&lt;",
+                '>' => escaped += "&gt;",
+                '"' => escaped += "&quot;",
+                '\'' => escaped += "&#39;",
+                c => escaped.push(c),
+            }
+            escaped
+        })
 }
 
 #[cfg(test)]

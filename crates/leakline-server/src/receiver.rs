@@ -94,8 +94,14 @@ impl Receiver {
         let batch = &translated.batch;
         let samples: usize = batch.series.iter().map(|series| series.samples.len()).sum();
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        self.counters.samples.fetch_add(samples as u64, Ordering::Relaxed);
-        self.counters.spans.fetch_add(batch.spans.len() as u64, Ordering::Relaxed);
-        self.counters.rejected.fetch_add(translated.rejected, Ordering::Relaxed);
+        self.counters
+            .samples
+            .fetch_add(samples as u64, Ordering::Relaxed);
+        self.counters
+            .spans
+            .fetch_add(batch.spans.len() as u64, Ordering::Relaxed);
+        self.counters
+            .rejected
+            .fetch_add(translated.rejected, Ordering::Relaxed);
     }
 }

@@ -74,14 +74,31 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve_grpc(grpc, receiver.clone(), settings.request_limit, stopped.clone()));
+        tasks.spawn(serve_grpc(
+            grpc,
+            receiver.clone(),
+            settings.request_limit,
+            stopped.clone(),
+        ));
         let otlp = otlp_http::routes(receiver.clone(), settings.request_limit);
         tasks.spawn(serve_http(http, otlp, "OTLP/HTTP", stopped.clone()));
         let api_routes = api::routes(receiver.clone(), archive.clone());
         tasks.spawn(serve_http(api, api_routes, "API", stopped.clone()));
-        let watcher = Watcher::new(&settings, receiver.clone(), archive.clone(), notices.clone());
+        let watcher = Watcher::new(
+            &settings,
+            receiver.clone(),
+            archive.clone(),
+            notices.clone(),
+        );
         tasks.spawn(watcher.run(stopped));
-        Ok(Server { addresses, archive, receiver, notices, stop, tasks })
+        Ok(Server {
+            addresses,
+            archive,
+            receiver,
+            notices,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.
@@ -96,17 +113,29 @@ impl Server {
 
     /// The verdicts as they are now.
     pub fn services(&self) -> Vec<leakline_detect::ServiceVerdict> {
-        self.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner).services()
+        self.receiver
+            .detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .services()
     }
 
     /// The report on a service as it stands, from metrics alone; `None` when nothing is known of it.
     pub fn watch_report(&self, service: &str) -> Option<InvestigationReport> {
-        let detector = self.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = detector.services().into_iter().find(|verdict| verdict.service == service)?;
+        let detector = self
+            .receiver
+            .detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let verdict = detector
+            .services()
+            .into_iter()
+            .find(|verdict| verdict.service == service)?;
         let assessment = verdict.processes.first()?;
         let case = gather::watched_case(&detector, assessment);
         let store = &*self.receiver.store;
-        let surroundings = gather::surroundings(&detector, store, &assessment.process, now()).ok()?;
+        let surroundings =
+            gather::surroundings(&detector, store, &assessment.process, now()).ok()?;
         Some(leakline_investigate::build(&case, &surroundings))
     }
 
@@ -123,10 +152,16 @@ impl Server {
                 Some(Ok(Ok(()))) => {}
                 Some(Ok(Err(error))) => return error,
                 Some(Err(error)) => {
-                    return ServerError::Stopped { purpose: "a task", reason: error.to_string() };
+                    return ServerError::Stopped {
+                        purpose: "a task",
+                        reason: error.to_string(),
+                    };
                 }
                 None => {
-                    return ServerError::Stopped { purpose: "the server", reason: "all parts ended".into() };
+                    return ServerError::Stopped {
+                        purpose: "the server",
+                        reason: "all parts ended".into(),
+                    };
                 }
             }
         }
@@ -150,16 +185,28 @@ async fn bind(
     purpose: &'static str,
     flag: &'static str,
 ) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServerError::AddressTaken { address, purpose, flag },
-        _ => ServerError::Listen { address, purpose, flag, source },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ServerError::AddressTaken {
+                address,
+                purpose,
+                flag,
+            },
+            _ => ServerError::Listen {
+                address,
+                purpose,
+                flag,
+                source,
+            },
+        })
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
-    listener
-        .local_addr()
-        .map_err(|error| ServerError::Stopped { purpose: "a listener", reason: error.to_string() })
+    listener.local_addr().map_err(|error| ServerError::Stopped {
+        purpose: "a listener",
+        reason: error.to_string(),
+    })
 }
 
 fn open_receiver(settings: &Settings) -> Result<Receiver, ServerError> {
@@ -168,16 +215,26 @@ fn open_receiver(settings: &Settings) -> Result<Receiver, ServerError> {
         path: path.clone(),
         source,
     };
-    let options = leakline_store::Options { retention: Some(settings.retention), ..Default::default() };
+    let options = leakline_store::Options {
+        retention: Some(settings.retention),
+        ..Default::default()
+    };
     let store = DiskStore::open(&path, options).map_err(|error| store_error(error.into()))?;
     let mut detector = Detector::new(leakline_detect::Settings::default());
     replay(&store, &mut detector, settings.retention).map_err(|error| store_error(error.into()))?;
     let recording = match &settings.record {
         None => None,
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(
-                |source| ServerError::File { action: "write the recording", path: path.clone(), source },
-            )?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|source| ServerError::File {
+                    action: "write the recording",
+                    path: path.clone(),
+                    source,
+                })?;
             Some(Mutex::new(lines::Writer::new(file)))
         }
     };
@@ -205,9 +262,14 @@ fn replay(
     let Some(first_seen) = sightings.iter().map(|sighting| sighting.first_seen).min() else {
         return Ok(());
     };
-    let resources =
-        sightings.into_iter().map(|sighting| (sighting.resource, sighting.first_seen)).collect();
-    detector.observe_batch(&Batch { resources, ..Batch::default() });
+    let resources = sightings
+        .into_iter()
+        .map(|sighting| (sighting.resource, sighting.first_seen))
+        .collect();
+    detector.observe_batch(&Batch {
+        resources,
+        ..Batch::default()
+    });
     // samples are kept to the millisecond, and so may be a little earlier than their resource
     let mut start = first_seen.max(end - retention).truncate_to_millis();
     while start < end {
@@ -225,7 +287,9 @@ fn replay(
                 }
             }
         }
-        exports.values().for_each(|export| detector.observe_batch(export));
+        exports
+            .values()
+            .for_each(|export| detector.observe_batch(export));
         detector.evaluate(window.end.min(end));
         start = next;
     }
@@ -237,7 +301,10 @@ fn spread(series: Series, exports: &mut BTreeMap<Timestamp, Batch>) {
     for sample in series.samples {
         let labels = series.labels.clone();
         let export = exports.entry(sample.timestamp).or_default();
-        export.series.push(Series { labels, samples: vec![sample] });
+        export.series.push(Series {
+            labels,
+            samples: vec![sample],
+        });
     }
 }
 
@@ -261,7 +328,10 @@ async fn serve_grpc(
             told_to_stop(stopped),
         )
         .await
-        .map_err(|error| ServerError::Stopped { purpose: "OTLP/gRPC", reason: error.to_string() })
+        .map_err(|error| ServerError::Stopped {
+            purpose: "OTLP/gRPC",
+            reason: error.to_string(),
+        })
 }
 
 fn serve_http(
@@ -274,6 +344,9 @@ fn serve_http(
         axum::serve(listener, routes)
             .with_graceful_shutdown(told_to_stop(stopped))
             .await
-            .map_err(|error| ServerError::Stopped { purpose, reason: error.to_string() })
+            .map_err(|error| ServerError::Stopped {
+                purpose,
+                reason: error.to_string(),
+            })
     }
 }

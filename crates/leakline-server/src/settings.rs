@@ -61,6 +61,8 @@ impl Settings {
         if self.token.is_some() || self.insecure {
             return None;
         }
-        [self.otlp_grpc, self.otlp_http, self.api].into_iter().find(|address| !address.ip().is_loopback())
+        [self.otlp_grpc, self.otlp_http, self.api]
+            .into_iter()
+            .find(|address| !address.ip().is_loopback())
     }
 }

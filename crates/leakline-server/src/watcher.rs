@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use leakline_detect::{Assessment, Detector, Transition, Verdict};
+use leakline_investigate::Outcome as InvestigationOutcome;
 use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings, gather};
 use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
@@ -103,7 +104,10 @@ impl Watcher {
     pub(crate) async fn run(self, stopped: watch::Receiver<bool>) -> Result<(), ServerError> {
         tokio::task::spawn_blocking(move || self.watch(&stopped))
             .await
-            .map_err(|error| ServerError::Stopped { purpose: "detection", reason: error.to_string() })
+            .map_err(|error| ServerError::Stopped {
+                purpose: "detection",
+                reason: error.to_string(),
+            })
     }
 
     fn watch(mut self, stopped: &watch::Receiver<bool>) {
@@ -111,7 +115,9 @@ impl Watcher {
         let mut next_expiry = Instant::now();
         // an error means that the server was dropped without being told to stop
         while !*stopped.borrow() && stopped.has_changed().is_ok() {
-            let wait = next_evaluation.saturating_duration_since(Instant::now()).min(STOP_LATENCY);
+            let wait = next_evaluation
+                .saturating_duration_since(Instant::now())
+                .min(STOP_LATENCY);
             match self.outcomes.1.recv_timeout(wait) {
                 Ok((process, event)) => self.tell(&process, event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -131,7 +137,10 @@ impl Watcher {
 
     fn evaluate(&mut self, now: Timestamp) {
         let receiver = self.receiver.clone();
-        let mut detector = receiver.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut detector = receiver
+            .detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let transitions = detector.evaluate(now);
         for transition in &transitions {
             let assessment = &transition.assessment;
@@ -143,36 +152,59 @@ impl Watcher {
                 "verdict changed"
             );
             // fails only when nobody watches
-            let _ = self.notices.send(Notice::Verdict(Box::new(transition.clone())));
+            let _ = self
+                .notices
+                .send(Notice::Verdict(Box::new(transition.clone())));
         }
-        let events: Vec<Outcome> = self.open.keys().filter_map(|p| news(&detector, p, now)).collect();
+        let events: Vec<Outcome> = self
+            .open
+            .keys()
+            .filter_map(|p| news(&detector, p, now))
+            .collect();
         for assessment in worrying(&detector) {
             if self.may_open(&assessment, now) {
                 let floor = latest_floor(&detector, &assessment.process);
-                let first_seen = detector.first_seen(&assessment.process).unwrap_or(assessment.at);
+                let first_seen = detector
+                    .first_seen(&assessment.process)
+                    .unwrap_or(assessment.at);
                 self.open(assessment, floor, first_seen, now);
             }
         }
         drop(detector);
-        events.into_iter().for_each(|(process, event)| self.tell(&process, event));
+        events
+            .into_iter()
+            .for_each(|(process, event)| self.tell(&process, event));
         let processes: Vec<ProcessKey> = self.open.keys().cloned().collect();
-        processes.iter().for_each(|process| self.advance(process, now));
+        processes
+            .iter()
+            .for_each(|process| self.advance(process, now));
     }
 
-    /// One investigation of a service at a time, and none of a build that has just had one.
+    /// One investigation of a service at a time, and none of a build that has just had one. A
+    /// suspicion that came to nothing keeps only further suspicions waiting, not a sure verdict.
     fn may_open(&self, assessment: &Assessment, now: Timestamp) -> bool {
         let process = &assessment.process;
+        let no_leak = InvestigationOutcome::NoLeak.as_str();
+        let has_just_had_one = |entry: &InvestigationEntry| {
+            let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
+            let came_to_nothing = entry.outcome.as_deref() == Some(no_leak);
+            entry.service == process.service
+                && entry.version == process.version
+                && now.duration_since(opened) < self.cooldown
+                && !(came_to_nothing && assessment.verdict == Verdict::Leaking)
+        };
         !self.concluded.contains(process)
             && !self.open.keys().any(|open| open.service == process.service)
-            && !self.archive.entries().iter().any(|entry| {
-                let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
-                entry.service == process.service
-                    && entry.version == process.version
-                    && now.duration_since(opened) < self.cooldown
-            })
+            && !self.archive.entries().iter().any(has_just_had_one)
     }
 
-    fn open(&mut self, assessment: Assessment, floor: Option<f64>, first_seen: Timestamp, now: Timestamp) {
+    fn open(
+        &mut self,
+        assessment: Assessment,
+        floor: Option<f64>,
+        first_seen: Timestamp,
+        now: Timestamp,
+    ) {
         let process = assessment.process.clone();
         let entry = InvestigationEntry {
             id: Archive::id(&process.service, now),
@@ -180,13 +212,25 @@ impl Watcher {
             version: process.version.clone(),
             opened: now.to_string(),
             finished: None,
+            outcome: None,
             headline: "suspected to leak; evidence is being gathered".to_owned(),
         };
-        tracing::info!(service = process.service, id = entry.id, "investigation opened");
+        tracing::info!(
+            service = process.service,
+            id = entry.id,
+            "investigation opened"
+        );
         self.save(&entry);
         let settings = leakline_investigate::Settings::default();
         let investigation = Investigation::open(assessment, floor, first_seen, settings);
-        self.open.insert(process, Open { entry, investigation, told: 0 });
+        self.open.insert(
+            process,
+            Open {
+                entry,
+                investigation,
+                told: 0,
+            },
+        );
     }
 
     fn tell(&mut self, process: &ProcessKey, event: Event) {
@@ -199,7 +243,9 @@ impl Watcher {
 
     /// Does what the investigation asks for, until it has to wait.
     fn advance(&mut self, process: &ProcessKey, now: Timestamp) {
-        let Some(open) = self.open.get_mut(process) else { return };
+        let Some(open) = self.open.get_mut(process) else {
+            return;
+        };
         loop {
             let action = open.investigation.poll(now);
             match action {
@@ -210,19 +256,27 @@ impl Watcher {
                     self.finish(&id, *case, now);
                     return;
                 }
-                work => self.workshop.begin(process.clone(), work, self.outcomes.0.clone()),
+                work => self
+                    .workshop
+                    .begin(process.clone(), work, self.outcomes.0.clone()),
             }
         }
         self.tell_steps(process);
     }
 
     fn tell_steps(&mut self, process: &ProcessKey) {
-        let Some(open) = self.open.get_mut(process) else { return };
+        let Some(open) = self.open.get_mut(process) else {
+            return;
+        };
         let log = &open.investigation.case().log;
         for step in log.iter().skip(open.told) {
             let service = process.service.clone();
             tracing::info!(service, step = step.text, "investigation");
-            let _ = self.notices.send(Notice::Step { at: step.at, service, text: step.text.clone() });
+            let _ = self.notices.send(Notice::Step {
+                at: step.at,
+                service,
+                text: step.text.clone(),
+            });
         }
         open.told = log.len();
     }
@@ -232,7 +286,10 @@ impl Watcher {
         let surroundings = self.surroundings(&process, now);
         let report = leakline_investigate::build(&case, &surroundings);
         let forms = [
-            (ReportForm::Markdown, leakline_investigate::render_markdown(&report)),
+            (
+                ReportForm::Markdown,
+                leakline_investigate::render_markdown(&report),
+            ),
             (ReportForm::Html, leakline_investigate::render_html(&report)),
             (ReportForm::Json, leakline_investigate::render_json(&report)),
             (ReportForm::Text, leakline_investigate::render_text(&report)),
@@ -244,21 +301,37 @@ impl Watcher {
         }
         if let Some(mut open) = self.open.remove(&process) {
             open.entry.finished = Some(now.to_string());
+            open.entry.outcome = Some(report.outcome.as_str().to_owned());
             open.entry.headline = report.headline.clone();
             self.save(&open.entry);
         }
         tracing::info!(service = process.service, id, "investigation finished");
-        let _ = self.notices.send(Notice::Finished { service: process.service.clone(), id: id.to_owned() });
-        self.concluded.insert(process);
+        let _ = self.notices.send(Notice::Finished {
+            service: process.service.clone(),
+            id: id.to_owned(),
+        });
+        if report.outcome != InvestigationOutcome::NoLeak {
+            self.concluded.insert(process);
+        }
     }
 
     fn surroundings(&self, process: &ProcessKey, now: Timestamp) -> Surroundings {
-        let detector = self.receiver.detector.lock().unwrap_or_else(PoisonError::into_inner);
-        gather::surroundings(&detector, &*self.receiver.store, process, now).unwrap_or_else(|error| {
-            // without its deploys the timeline is poorer, and the report still right
-            tracing::warn!(%error, "the timeline misses the deploys");
-            Surroundings { now, plot: detector.plot(process), ..Surroundings::default() }
-        })
+        let detector = self
+            .receiver
+            .detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        gather::surroundings(&detector, &*self.receiver.store, process, now).unwrap_or_else(
+            |error| {
+                // without its deploys the timeline is poorer, and the report still right
+                tracing::warn!(%error, "the timeline misses the deploys");
+                Surroundings {
+                    now,
+                    plot: detector.plot(process),
+                    ..Surroundings::default()
+                }
+            },
+        )
     }
 
     fn save(&self, entry: &InvestigationEntry) {
@@ -270,12 +343,17 @@ impl Watcher {
 
 /// What the detector now says of a process under investigation.
 fn news(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Option<Outcome> {
-    let silent = detector.last_seen(process).is_some_and(|seen| now.duration_since(seen) > SILENCE);
+    let silent = detector
+        .last_seen(process)
+        .is_some_and(|seen| now.duration_since(seen) > SILENCE);
     let event = if silent {
         Event::ProcessGone
     } else {
         let assessment = detector.assessment(process)?.clone();
-        Event::Assessed { assessment, floor: latest_floor(detector, process) }
+        Event::Assessed {
+            assessment,
+            floor: latest_floor(detector, process),
+        }
     };
     Some((process.clone(), event))
 }
@@ -292,6 +370,10 @@ fn worrying(detector: &Detector) -> Vec<Assessment> {
         .flat_map(|service| service.processes)
         .filter(|process| process.verdict >= Verdict::Suspected)
         .collect();
-    processes.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(b.confidence.total_cmp(&a.confidence)));
+    processes.sort_by(|a, b| {
+        b.verdict
+            .cmp(&a.verdict)
+            .then(b.confidence.total_cmp(&a.confidence))
+    });
     processes
 }

@@ -8,7 +8,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use leakline_capture::{Capture, CaptureError, CaptureRequest, Capturer, DumpFile, DumpFileError, Guards};
+use leakline_capture::{
+    Capture, CaptureError, CaptureRequest, Capturer, DumpFile, DumpFileError, Guards,
+};
 use leakline_correlate::DumpTime;
 use leakline_detect::Detector;
 use leakline_heap::HeapError;
@@ -39,7 +41,12 @@ impl Workshop {
         detector: Arc<Mutex<Detector>>,
         dumps: Option<PathBuf>,
     ) -> Self {
-        Workshop { store, detector, dumps, turn: Mutex::new(()) }
+        Workshop {
+            store,
+            detector,
+            dumps,
+            turn: Mutex::new(()),
+        }
     }
 
     /// Begins what `action` asks for; the event that answers it comes through `outcomes`.
@@ -62,23 +69,30 @@ impl Workshop {
         match action {
             Action::Capture { process, purpose } => Some(match self.capture(&process, purpose) {
                 Ok(dump) => Event::Captured(dump),
-                Err(failure) => {
-                    Event::CaptureFailed { reason: failure.reason, retry: failure.retry }
-                }
+                Err(failure) => Event::CaptureFailed {
+                    reason: failure.reason,
+                    retry: failure.retry,
+                },
             }),
             Action::Analyze { dumps } => Some(match self.analyze(&dumps) {
                 Ok(findings) => Event::Analyzed(Box::new(findings)),
-                Err(error) => Event::AnalysisFailed { reason: error.to_string() },
+                Err(error) => Event::AnalysisFailed {
+                    reason: error.to_string(),
+                },
             }),
             Action::Correlate { window, growth, .. } => {
                 let floor = {
                     let detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
                     detector.plot(process).floor
                 };
-                Some(match gather::correlate(&*self.store, process, window, &growth, floor) {
-                    Ok(correlation) => Event::Correlated(Box::new(correlation)),
-                    Err(error) => Event::CorrelationFailed { reason: error.to_string() },
-                })
+                Some(
+                    match gather::correlate(&*self.store, process, window, &growth, floor) {
+                        Ok(correlation) => Event::Correlated(Box::new(correlation)),
+                        Err(error) => Event::CorrelationFailed {
+                            reason: error.to_string(),
+                        },
+                    },
+                )
             }
             Action::Wait { .. } | Action::Finish(_) => None,
         }
@@ -86,12 +100,17 @@ impl Workshop {
 
     fn capture(&self, process: &ProcessKey, purpose: Purpose) -> Result<Dump, Failure> {
         let Some(directory) = &self.dumps else {
-            return Err(Failure::final_("heap dumps are switched off (--capture false)"));
+            return Err(Failure::final_(
+                "heap dumps are switched off (--capture false)",
+            ));
         };
         let resource = self.resource(process)?;
         let target = leakline_capture::find(&resource)
             .map_err(|error| Failure::final_(error.to_string()))?;
-        let guards = Guards { cooldown: COOLDOWN, ..Guards::default() };
+        let guards = Guards {
+            cooldown: COOLDOWN,
+            ..Guards::default()
+        };
         let capturer = Capturer::new(directory, guards).map_err(Failure::from)?;
         let mut request = CaptureRequest::heap_dump(target);
         request.service = Some(process.service.clone());
@@ -106,7 +125,10 @@ impl Workshop {
         let sightings = self
             .store
             .resources(TimeRange::ALL)
-            .map_err(|error| Failure { reason: error.to_string(), retry: true })?;
+            .map_err(|error| Failure {
+                reason: error.to_string(),
+                retry: true,
+            })?;
         sightings
             .into_iter()
             .filter(|sighting| ProcessKey::of_resource(&sighting.resource) == *process)
@@ -118,14 +140,21 @@ impl Workshop {
     fn analyze(&self, dumps: &[Dump]) -> Result<HeapFindings, AnalysisError> {
         let directory = self.dumps.as_ref().ok_or(AnalysisError::SwitchedOff)?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = dumps.iter().map(|dump| Ok::<_, AnalysisError>(DumpFile::open(directory.join(&dump.name))?));
+        let files = dumps
+            .iter()
+            .map(|dump| Ok::<_, AnalysisError>(DumpFile::open(directory.join(&dump.name))?));
         let (findings, _) = gather::analyze(files, &DumpOptions::default())?;
         Ok(findings)
     }
 }
 
 fn dump(capture: &Capture, purpose: Purpose) -> Dump {
-    let name = capture.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = capture
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     Dump {
         purpose,
         name,
@@ -155,7 +184,10 @@ struct Failure {
 
 impl Failure {
     fn final_(reason: impl Into<String>) -> Self {
-        Failure { reason: reason.into(), retry: false }
+        Failure {
+            reason: reason.into(),
+            retry: false,
+        }
     }
 }
 
@@ -163,6 +195,9 @@ impl From<CaptureError> for Failure {
     fn from(error: CaptureError) -> Self {
         // what a guard refuses now it may allow later: disk is freed, a cooldown ends
         let retry = matches!(error, CaptureError::Refused(_));
-        Failure { reason: error.to_string(), retry }
+        Failure {
+            reason: error.to_string(),
+            retry,
+        }
     }
 }

@@ -15,8 +15,12 @@ const POINT: &str = r#"{"attributes":[{"key":"jvm.memory.type","value":{"stringV
   {"key":"jvm.memory.pool.name","value":{"stringValue":"Tenured Gen"}}],"timeUnixNano":"TIME","asInt":"1000"}"#;
 
 fn metrics(points: &[&str]) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    METRICS.replace("POINTS", &points.join(",")).replace("TIME", &now.as_nanos().to_string())
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    METRICS
+        .replace("POINTS", &points.join(","))
+        .replace("TIME", &now.as_nanos().to_string())
 }
 
 fn settings(data: &Path) -> Settings {
@@ -32,7 +36,10 @@ fn settings(data: &Path) -> Settings {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into()
 }
 
 struct Answer {
@@ -42,8 +49,10 @@ struct Answer {
 }
 
 async fn post(url: String, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
-    let headers: Vec<(String, String)> =
-        headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let headers: Vec<(String, String)> = headers
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
     tokio::task::spawn_blocking(move || {
         let mut request = agent().post(url);
         for (name, value) in headers {
@@ -56,7 +65,9 @@ async fn post(url: String, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
 }
 
 async fn get(url: String) -> Answer {
-    tokio::task::spawn_blocking(move || answer(agent().get(url).call().unwrap())).await.unwrap()
+    tokio::task::spawn_blocking(move || answer(agent().get(url).call().unwrap()))
+        .await
+        .unwrap()
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
@@ -83,11 +94,21 @@ async fn what_is_sent_is_kept_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(settings(folder.path())).await.unwrap();
     let base = format!("http://{}", server.addresses().otlp_http);
-    let whole = post(format!("{base}/v1/metrics"), &[JSON], metrics(&[POINT]).into_bytes()).await;
+    let whole = post(
+        format!("{base}/v1/metrics"),
+        &[JSON],
+        metrics(&[POINT]).into_bytes(),
+    )
+    .await;
     assert_eq!((whole.status, whole.body.as_str()), (200, "{}"));
     assert_eq!(whole.content_type, "application/json");
     let packed = [JSON, ("content-encoding", "gzip")];
-    let packed = post(format!("{base}/v1/metrics"), &packed, gzip(metrics(&[POINT]).as_bytes())).await;
+    let packed = post(
+        format!("{base}/v1/metrics"),
+        &packed,
+        gzip(metrics(&[POINT]).as_bytes()),
+    )
+    .await;
     assert_eq!(packed.status, 200);
     let protobuf = [("content-type", "application/x-protobuf")];
     let empty = post(format!("{base}/v1/traces"), &protobuf, Vec::new()).await;
@@ -99,12 +120,28 @@ async fn what_is_sent_is_kept_over_a_restart() {
     assert_eq!(get(format!("{api}/-/healthy")).await.status, 200);
     assert_eq!(get(format!("{api}/-/ready")).await.status, 200);
     let services = get(format!("{api}/api/leakline/v1/services")).await;
-    assert!(services.body.contains(r#""service": "orders""#), "{}", services.body);
-    assert!(services.body.contains(r#""verdict": "insufficient_data""#), "{}", services.body);
+    assert!(
+        services.body.contains(r#""service": "orders""#),
+        "{}",
+        services.body
+    );
+    assert!(
+        services.body.contains(r#""verdict": "insufficient_data""#),
+        "{}",
+        services.body
+    );
     assert!(get(api.clone()).await.body.contains("orders"));
     let list = get(format!("{api}/api/leakline/v1/investigations")).await;
-    assert_eq!(list.body, r#"{"investigations":[],"schema":"leakline.investigations/1"}"#);
-    assert_eq!(get(format!("{api}/api/leakline/v1/investigations/none")).await.status, 404);
+    assert_eq!(
+        list.body,
+        r#"{"investigations":[],"schema":"leakline.investigations/1"}"#
+    );
+    assert_eq!(
+        get(format!("{api}/api/leakline/v1/investigations/none"))
+            .await
+            .status,
+        404
+    );
     server.stop().await;
 }
 
@@ -118,19 +155,61 @@ async fn malformed_requests_get_the_status_that_the_specification_names() {
         assert_eq!(answer.status, status, "{}", answer.body);
         assert!(answer.body.contains(message), "{}", answer.body);
     };
-    check(&[JSON], b"{\"resourceMetrics\": 5}".to_vec(), 400, "resourceMetrics").await;
-    check(&[("content-type", "application/x-protobuf")], b"\xff\xff".to_vec(), 400, "protobuf").await;
-    check(&[("content-type", "text/plain")], b"hello".to_vec(), 415, "content-type").await;
-    check(&[JSON, ("content-encoding", "br")], b"{}".to_vec(), 415, "content-encoding").await;
-    check(&[JSON, ("content-encoding", "gzip")], b"{}".to_vec(), 400, "gzip").await;
+    check(
+        &[JSON],
+        b"{\"resourceMetrics\": 5}".to_vec(),
+        400,
+        "resourceMetrics",
+    )
+    .await;
+    check(
+        &[("content-type", "application/x-protobuf")],
+        b"\xff\xff".to_vec(),
+        400,
+        "protobuf",
+    )
+    .await;
+    check(
+        &[("content-type", "text/plain")],
+        b"hello".to_vec(),
+        415,
+        "content-type",
+    )
+    .await;
+    check(
+        &[JSON, ("content-encoding", "br")],
+        b"{}".to_vec(),
+        415,
+        "content-encoding",
+    )
+    .await;
+    check(
+        &[JSON, ("content-encoding", "gzip")],
+        b"{}".to_vec(),
+        400,
+        "gzip",
+    )
+    .await;
     check(&[JSON], vec![b' '; 20_000], 413, "larger than 10000 bytes").await;
     let bomb = gzip(&vec![b' '; 1_000_000]);
     assert!(bomb.len() < 10_000);
-    check(&[JSON, ("content-encoding", "gzip")], bomb, 413, "larger than 10000 bytes").await;
+    check(
+        &[JSON, ("content-encoding", "gzip")],
+        bomb,
+        413,
+        "larger than 10000 bytes",
+    )
+    .await;
     // one bad point costs that point only
     let untimed = r#"{"asInt":"1"}"#;
     let partial = metrics(&[POINT, untimed]).into_bytes();
-    check(&[JSON], partial, 200, r#""partialSuccess":{"rejectedDataPoints":"1""#).await;
+    check(
+        &[JSON],
+        partial,
+        200,
+        r#""partialSuccess":{"rejectedDataPoints":"1""#,
+    )
+    .await;
     server.stop().await;
 }
 
@@ -138,28 +217,52 @@ async fn malformed_requests_get_the_status_that_the_specification_names() {
 async fn addresses_are_guarded() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(settings(folder.path())).await.unwrap();
-    let taken = Settings { otlp_http: server.addresses().otlp_http, ..settings(folder.path()) };
+    let taken = Settings {
+        otlp_http: server.addresses().otlp_http,
+        ..settings(folder.path())
+    };
     let error = Server::start(taken).await.err().unwrap();
-    assert!(matches!(error, ServerError::AddressTaken { flag: "--otlp-http", .. }), "{error}");
-    let open = Settings { api: "0.0.0.0:0".parse().unwrap(), ..settings(folder.path()) };
+    assert!(
+        matches!(
+            error,
+            ServerError::AddressTaken {
+                flag: "--otlp-http",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let open = Settings {
+        api: "0.0.0.0:0".parse().unwrap(),
+        ..settings(folder.path())
+    };
     let error = Server::start(open).await.err().unwrap();
     assert!(matches!(error, ServerError::Unprotected { .. }), "{error}");
     let same_data = Server::start(settings(folder.path())).await.err().unwrap();
-    assert!(matches!(same_data, ServerError::Store { .. }), "{same_data}");
+    assert!(
+        matches!(same_data, ServerError::Store { .. }),
+        "{same_data}"
+    );
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { token: Some("s3cret".to_owned()), ..settings(folder.path()) };
+    let settings = Settings {
+        token: Some("s3cret".to_owned()),
+        ..settings(folder.path())
+    };
     let server = Server::start(settings).await.unwrap();
     let url = format!("http://{}/v1/metrics", server.addresses().otlp_http);
     assert_eq!(post(url.clone(), &[JSON], b"{}".to_vec()).await.status, 401);
     let authorised = [JSON, ("authorization", "Bearer s3cret")];
     assert_eq!(post(url, &authorised, b"{}".to_vec()).await.status, 200);
     let api = format!("http://{}", server.addresses().api);
-    assert_eq!(get(format!("{api}/api/leakline/v1/services")).await.status, 401);
+    assert_eq!(
+        get(format!("{api}/api/leakline/v1/services")).await.status,
+        401
+    );
     assert_eq!(get(format!("{api}/-/healthy")).await.status, 200);
     server.stop().await;
 }

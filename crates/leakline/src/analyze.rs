@@ -22,5 +22,9 @@ pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
     };
     output::write(&text, report.output.as_deref())?;
     let found = !heap.suspects.is_empty();
-    Ok(if found && report.fail_on_leak { Outcome::LeakFound } else { Outcome::Done })
+    Ok(if found && report.fail_on_leak {
+        Outcome::LeakFound
+    } else {
+        Outcome::Done
+    })
 }

@@ -82,7 +82,12 @@ pub struct ServeArguments {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, env = "LEAKLINE_CAPTURE_COOLDOWN")]
     pub capture_cooldown: Option<Duration>,
     /// Bearer token that every request must carry
-    #[arg(long, value_name = "TOKEN", env = "LEAKLINE_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "LEAKLINE_TOKEN",
+        hide_env_values = true
+    )]
     pub token: Option<String>,
     /// Allow listening beyond loopback without a token
     #[arg(long, env = "LEAKLINE_INSECURE")]

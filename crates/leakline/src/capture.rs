@@ -1,6 +1,8 @@
 //! `leakline capture`
 
-use leakline_capture::{CaptureError, CaptureRequest, Capturer, Guards, Process, Progress as Phase};
+use leakline_capture::{
+    CaptureError, CaptureRequest, Capturer, Guards, Process, Progress as Phase,
+};
 use leakline_model::{ByteSize, duration_text};
 
 use crate::args::CaptureArguments;
@@ -42,5 +44,9 @@ fn capture(arguments: &CaptureArguments) -> Result<String, CaptureError> {
 }
 
 fn share(done: u64, total: u64) -> f32 {
-    if total == 0 { 0.0 } else { done as f32 / total as f32 }
+    if total == 0 {
+        0.0
+    } else {
+        done as f32 / total as f32
+    }
 }

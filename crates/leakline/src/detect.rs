@@ -36,9 +36,16 @@ pub fn run(arguments: &DetectArguments) -> anyhow::Result<Outcome> {
     };
     output::write(&text, report.output.as_deref())?;
     let leak = services.iter().any(|service| {
-        service.transitions.iter().any(|transition| transition.verdict == Verdict::Leaking)
+        service
+            .transitions
+            .iter()
+            .any(|transition| transition.verdict == Verdict::Leaking)
     });
-    Ok(if leak && report.fail_on_leak { Outcome::LeakFound } else { Outcome::Done })
+    Ok(if leak && report.fail_on_leak {
+        Outcome::LeakFound
+    } else {
+        Outcome::Done
+    })
 }
 
 /// All services with their changes of verdict or, without `replay`, their last verdicts.
@@ -46,13 +53,18 @@ fn histories(replay: &Replay, all_transitions: bool) -> Vec<ServiceHistory> {
     let mut transitions: BTreeMap<&str, Vec<Assessment>> = BTreeMap::new();
     for transition in &replay.transitions {
         let service = transition.assessment.process.service.as_str();
-        transitions.entry(service).or_default().push(transition.assessment.clone());
+        transitions
+            .entry(service)
+            .or_default()
+            .push(transition.assessment.clone());
     }
     let services = replay.detector.services().into_iter();
     services
         .map(|service| ServiceHistory {
             transitions: if all_transitions {
-                transitions.remove(service.service.as_str()).unwrap_or_default()
+                transitions
+                    .remove(service.service.as_str())
+                    .unwrap_or_default()
             } else {
                 service.processes.clone()
             },
@@ -75,7 +87,10 @@ fn plot(detector: &Detector, worst: &Assessment) -> PlotView {
         limit_bytes: worst.limit_bytes,
         eta: worst.eta,
         onset: worst.onset,
-        deploys: deploys.into_iter().map(|deploy| (deploy.at, deploy.version)).collect(),
+        deploys: deploys
+            .into_iter()
+            .map(|deploy| (deploy.at, deploy.version))
+            .collect(),
         ..PlotView::default()
     }
 }

@@ -25,7 +25,10 @@ pub fn analyze(
         problems.push(file.problems().to_vec());
         Ok(file)
     });
-    let options = DumpOptions { references, progress: Some(&tell) };
+    let options = DumpOptions {
+        references,
+        progress: Some(&tell),
+    };
     let (mut findings, mut facts) = gather::analyze::<DumpFile, anyhow::Error>(dumps, &options)
         .with_context(|| format!("cannot analyse {}", names(paths)))?;
     for (facts, problems) in facts.iter_mut().zip(problems) {
@@ -40,13 +43,28 @@ pub fn analyze(
 
 fn open(path: &Path, bar: &Progress) -> anyhow::Result<DumpFile> {
     let mut told = |done: u64, total: u64| {
-        bar.set("inflating", if total == 0 { 0.0 } else { done as f32 / total as f32 });
+        bar.set(
+            "inflating",
+            if total == 0 {
+                0.0
+            } else {
+                done as f32 / total as f32
+            },
+        );
     };
-    Ok(DumpFile::open_with(path, &OpenOptions::default(), &mut told)?)
+    Ok(DumpFile::open_with(
+        path,
+        &OpenOptions::default(),
+        &mut told,
+    )?)
 }
 
 fn names(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn phase_name(phase: Phase) -> &'static str {

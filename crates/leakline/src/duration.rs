@@ -14,7 +14,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
         let number: u64 = rest[..digits].parse().map_err(|_| error())?;
         rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let letters = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let millis: u64 = match &rest[..letters] {
             "ms" => 1,
             "s" => 1_000,
@@ -24,7 +26,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             "w" => 7 * 86_400_000,
             _ => return Err(error()),
         };
-        let part = number.checked_mul(millis).map(Duration::from_millis).ok_or_else(error)?;
+        let part = number
+            .checked_mul(millis)
+            .map(Duration::from_millis)
+            .ok_or_else(error)?;
         total = total.checked_add(part).ok_or_else(error)?;
         rest = &rest[letters..];
     }
@@ -35,13 +40,23 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub fn format_duration(duration: Duration) -> String {
     let mut millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+    for (unit, size) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
         if millis >= size {
             text += &format!("{}{unit}", millis / size);
             millis %= size;
         }
     }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +67,11 @@ mod tests {
     fn durations_round_trip() {
         for text in ["90s", "1h30m", "14d", "250ms", "0s"] {
             let duration = parse_duration(text).unwrap();
-            assert_eq!(parse_duration(&format_duration(duration)).unwrap(), duration, "{text}");
+            assert_eq!(
+                parse_duration(&format_duration(duration)).unwrap(),
+                duration,
+                "{text}"
+            );
         }
         assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_secs(5400));
         assert_eq!(format_duration(Duration::from_secs(5400)), "1h30m");
@@ -60,7 +79,15 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "5", "m5", "5 min", "1h-3m", "99999999999999999999s", "9999999999999999w"] {
+        for text in [
+            "",
+            "5",
+            "m5",
+            "5 min",
+            "1h-3m",
+            "99999999999999999999s",
+            "9999999999999999w",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -8,8 +8,8 @@ use leakline_correlate::DumpTime;
 use leakline_detect::Assessment;
 use leakline_heap::References;
 use leakline_investigate::{CaseFile, Dump, Purpose, gather};
-use leakline_model::storage::Appender;
 use leakline_model::Timestamp;
+use leakline_model::storage::Appender;
 use leakline_store::MemoryStore;
 
 use crate::args::{Format, InvestigateArguments};
@@ -26,21 +26,36 @@ pub fn run(arguments: &InvestigateArguments) -> anyhow::Result<Outcome> {
     let (assessment, changes) = choose(arguments, &replay)?;
     let detector = &replay.detector;
     let mut case = gather::watched_case(detector, &assessment);
-    let before: Vec<Assessment> = changes.into_iter().filter(|change| change.at < assessment.at).collect();
+    let before: Vec<Assessment> = changes
+        .into_iter()
+        .filter(|change| change.at < assessment.at)
+        .collect();
     case.assessments.splice(0..0, before);
     if arguments.heap.is_empty() {
-        case.shortcomings.push("no heap dump was given; add them with --heap".to_owned());
+        case.shortcomings
+            .push("no heap dump was given; add them with --heap".to_owned());
     } else {
         add_dumps(&mut case, &arguments.heap)?;
     }
     if arguments.traces.is_empty() {
-        case.shortcomings.push("no traces were given; add them with --traces".to_owned());
+        case.shortcomings
+            .push("no traces were given; add them with --traces".to_owned());
     } else if let Some((window, growth)) = case.question_for_traces() {
         let floor = detector.plot(&case.process).floor;
-        case.traces = Some(gather::correlate(&store, &case.process, window, &growth, floor)?);
+        case.traces = Some(gather::correlate(
+            &store,
+            &case.process,
+            window,
+            &growth,
+            floor,
+        )?);
     }
     // the report is of the time of its data, and so comes out the same each time
-    let now = case.dumps.iter().map(|dump| dump.time.latest).fold(assessment.at, Timestamp::max);
+    let now = case
+        .dumps
+        .iter()
+        .map(|dump| dump.time.latest)
+        .fold(assessment.at, Timestamp::max);
     let surroundings = gather::surroundings(detector, &store, &case.process, now)?;
     let investigation = leakline_investigate::build(&case, &surroundings);
     let report = &arguments.report;
@@ -52,7 +67,11 @@ pub fn run(arguments: &InvestigateArguments) -> anyhow::Result<Outcome> {
     };
     output::write(&text, report.output.as_deref())?;
     let leak = investigation.outcome.is_leak();
-    Ok(if leak && report.fail_on_leak { Outcome::LeakFound } else { Outcome::Done })
+    Ok(if leak && report.fail_on_leak {
+        Outcome::LeakFound
+    } else {
+        Outcome::Done
+    })
 }
 
 /// Fills the store and shows the detector what the files hold.
@@ -74,20 +93,40 @@ fn choose(
     arguments: &InvestigateArguments,
     replay: &Replay,
 ) -> anyhow::Result<(Assessment, Vec<Assessment>)> {
-    let wanted = |service: &str| arguments.service.as_deref().is_none_or(|name| name == service);
+    let wanted = |service: &str| {
+        arguments
+            .service
+            .as_deref()
+            .is_none_or(|name| name == service)
+    };
     let services = replay.detector.services();
-    let processes = services.iter().filter(|s| wanted(&s.service)).flat_map(|s| &s.processes);
+    let processes = services
+        .iter()
+        .filter(|s| wanted(&s.service))
+        .flat_map(|s| &s.processes);
     let changes_of = |process: &Assessment| -> Vec<Assessment> {
-        let changes = replay.transitions.iter().map(|transition| &transition.assessment);
-        changes.filter(|change| change.process == process.process).cloned().collect()
+        let changes = replay
+            .transitions
+            .iter()
+            .map(|transition| &transition.assessment);
+        changes
+            .filter(|change| change.process == process.process)
+            .cloned()
+            .collect()
     };
     let worst = processes
         .map(|process| (process.clone(), changes_of(process)))
         .max_by(|(a, changes_of_a), (b, changes_of_b)| {
             let worst = |latest: &Assessment, changes: &[Assessment]| {
-                changes.iter().map(|change| change.verdict).max().max(Some(latest.verdict))
+                changes
+                    .iter()
+                    .map(|change| change.verdict)
+                    .max()
+                    .max(Some(latest.verdict))
             };
-            worst(a, changes_of_a).cmp(&worst(b, changes_of_b)).then(a.at.cmp(&b.at))
+            worst(a, changes_of_a)
+                .cmp(&worst(b, changes_of_b))
+                .then(a.at.cmp(&b.at))
         });
     match (worst, &arguments.service) {
         (Some(worst), _) => Ok(worst),
@@ -99,13 +138,26 @@ fn choose(
 fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
     let (findings, facts) = dumps::analyze(paths, References::Strong)?;
     for (place, (path, facts)) in paths.iter().zip(facts).enumerate() {
-        let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+        let metadata = path
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let Some(taken_at) = facts.taken_at else {
-            bail!("{} does not say when it was taken, so nothing can be joined with it", path.display());
+            bail!(
+                "{} does not say when it was taken, so nothing can be joined with it",
+                path.display()
+            );
         };
         case.dumps.push(Dump {
-            purpose: if place == 0 { Purpose::Baseline } else { Purpose::Comparison },
-            name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            purpose: if place == 0 {
+                Purpose::Baseline
+            } else {
+                Purpose::Comparison
+            },
+            name: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             sha256: String::new(),
             bytes: metadata.len(),
             time: DumpTime::around(taken_at, DUMP_TIME_MARGIN),

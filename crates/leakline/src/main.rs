@@ -4,7 +4,10 @@
 //! Exit status: 0 done; 1 done and a leak was found (only with `--fail-on-leak`); 2 bad usage or
 //! input; 3 refused by a safety guard.
 
-#![allow(unreachable_pub, reason = "nothing outside a binary can reach anything in it")]
+#![allow(
+    unreachable_pub,
+    reason = "nothing outside a binary can reach anything in it"
+)]
 
 mod analyze;
 mod args;

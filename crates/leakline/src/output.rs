@@ -19,11 +19,16 @@ pub fn write(text: &str, path: Option<&Path>) -> anyhow::Result<()> {
         };
     };
     // a report that is cut off must not be taken for a whole one: write aside, then rename
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         // readable by whom the user's umask allows, as any file that a command writes
         let permissions = std::fs::Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new()
+            .permissions(permissions)
+            .tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
@@ -32,13 +37,19 @@ pub fn write(text: &str, path: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// Says on standard error what went wrong.
-#[expect(clippy::print_stderr, reason = "the command line is where errors are told to people")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the command line is where errors are told to people"
+)]
 pub fn complain(message: &str) {
     eprintln!("leakline: {message}");
 }
 
 /// Says on standard error what is being done.
-#[expect(clippy::print_stderr, reason = "the command line is where progress is told to people")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the command line is where progress is told to people"
+)]
 pub fn say(message: &str) {
     eprintln!("{message}");
 }

@@ -13,7 +13,9 @@ impl Progress {
     pub fn bar(what: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
         // the template is a constant; should it ever be wrong, the default one does
-        if let Ok(style) = ProgressStyle::with_template("{msg:<40} [{bar:30}] {percent:>3} %  {eta:>4} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:<40} [{bar:30}] {percent:>3} %  {eta:>4} left")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(what.to_owned());

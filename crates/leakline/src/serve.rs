@@ -20,13 +20,21 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<Outcome> {
 
 /// Logs go to standard error; `LEAKLINE_LOG` changes how much, as `RUST_LOG` would.
 pub fn start_logging(default: &str) {
-    let filter = EnvFilter::try_from_env("LEAKLINE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter =
+        EnvFilter::try_from_env("LEAKLINE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }
 
 /// The runtime that a server runs in.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<Outcome> {

@@ -54,8 +54,10 @@ pub fn resolve(arguments: &ServeArguments) -> anyhow::Result<Settings> {
 }
 
 fn read(path: &Path) -> anyhow::Result<SettingsFile> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is not a valid settings file", path.display()))
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text)
+        .with_context(|| format!("{} is not a valid settings file", path.display()))
 }
 
 fn merge(arguments: &ServeArguments, file: SettingsFile) -> Settings {
@@ -64,8 +66,14 @@ fn merge(arguments: &ServeArguments, file: SettingsFile) -> Settings {
         flag.or(file.map(|text| text.0)).unwrap_or(default)
     };
     Settings {
-        otlp_grpc: arguments.otlp_grpc.or(file.otlp_grpc).unwrap_or(default.otlp_grpc),
-        otlp_http: arguments.otlp_http.or(file.otlp_http).unwrap_or(default.otlp_http),
+        otlp_grpc: arguments
+            .otlp_grpc
+            .or(file.otlp_grpc)
+            .unwrap_or(default.otlp_grpc),
+        otlp_http: arguments
+            .otlp_http
+            .or(file.otlp_http)
+            .unwrap_or(default.otlp_http),
         api: arguments.api.or(file.api).unwrap_or(default.api),
         data: arguments.data.clone().or(file.data).unwrap_or(default.data),
         retention: duration(arguments.retention, file.retention, default.retention),
@@ -74,7 +82,10 @@ fn merge(arguments: &ServeArguments, file: SettingsFile) -> Settings {
             file.evaluation_interval,
             default.evaluation_interval,
         ),
-        capture: arguments.capture.or(file.capture).unwrap_or(default.capture),
+        capture: arguments
+            .capture
+            .or(file.capture)
+            .unwrap_or(default.capture),
         capture_cooldown: duration(
             arguments.capture_cooldown,
             file.capture_cooldown,
@@ -93,30 +104,60 @@ pub fn print(settings: &Settings) -> String {
     let mut line = |name: &str, value: Option<String>, meaning: &str| {
         text += &match value {
             Some(value) => format!("{:<36} # {meaning}\n", format!("{name} = {value}")),
-            None => format!("{:<36} # {meaning}\n", format!("# {name} ="))
+            None => format!("{:<36} # {meaning}\n", format!("# {name} =")),
         };
     };
     let quoted = |value: String| Some(format!("{value:?}"));
-    line("otlp_grpc", quoted(settings.otlp_grpc.to_string()), "OTLP over gRPC");
-    line("otlp_http", quoted(settings.otlp_http.to_string()), "OTLP over HTTP");
+    line(
+        "otlp_grpc",
+        quoted(settings.otlp_grpc.to_string()),
+        "OTLP over gRPC",
+    );
+    line(
+        "otlp_http",
+        quoted(settings.otlp_http.to_string()),
+        "OTLP over HTTP",
+    );
     line("api", quoted(settings.api.to_string()), "API and web page");
-    line("data", quoted(settings.data.display().to_string()), "store, dumps, investigations");
-    line("retention", quoted(format_duration(settings.retention)), "how long samples and spans are kept");
+    line(
+        "data",
+        quoted(settings.data.display().to_string()),
+        "store, dumps, investigations",
+    );
+    line(
+        "retention",
+        quoted(format_duration(settings.retention)),
+        "how long samples and spans are kept",
+    );
     line(
         "evaluation_interval",
         quoted(format_duration(settings.evaluation_interval)),
         "how often verdicts are formed",
     );
-    line("capture", Some(settings.capture.to_string()), "whether heap dumps may be taken");
+    line(
+        "capture",
+        Some(settings.capture.to_string()),
+        "whether heap dumps may be taken",
+    );
     line(
         "capture_cooldown",
         quoted(format_duration(settings.capture_cooldown)),
         "between the dumps of two investigations of one service",
     );
-    let token = settings.token.as_ref().map(|_| "\"(set, not shown)\"".to_owned());
+    let token = settings
+        .token
+        .as_ref()
+        .map(|_| "\"(set, not shown)\"".to_owned());
     line("token", token, "bearer token that every request must carry");
-    line("insecure", Some(settings.insecure.to_string()), "listen beyond loopback without a token");
-    let record = settings.record.as_ref().map(|path| format!("{:?}", path.display().to_string()));
+    line(
+        "insecure",
+        Some(settings.insecure.to_string()),
+        "listen beyond loopback without a token",
+    );
+    let record = settings
+        .record
+        .as_ref()
+        .map(|path| format!("{:?}", path.display().to_string()));
     line("record", record, "file that gets all that is received");
     text
 }
@@ -128,7 +169,8 @@ mod tests {
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let file: SettingsFile =
-            toml::from_str("retention = \"2d\"\napi = \"127.0.0.1:8000\"\ncapture = false").unwrap();
+            toml::from_str("retention = \"2d\"\napi = \"127.0.0.1:8000\"\ncapture = false")
+                .unwrap();
         let flags = ServeArguments {
             api: Some("127.0.0.1:9000".parse().unwrap()),
             ..ServeArguments::default()
@@ -143,13 +185,21 @@ mod tests {
     #[test]
     fn printed_settings_can_be_read_again() {
         let printed = print(&Settings::default());
-        let settings = merge(&ServeArguments::default(), toml::from_str(&printed).unwrap());
+        let settings = merge(
+            &ServeArguments::default(),
+            toml::from_str(&printed).unwrap(),
+        );
         assert_eq!(print(&settings), printed);
     }
 
     #[test]
     fn an_unknown_setting_is_named() {
-        let error = toml::from_str::<SettingsFile>("retension = \"2d\"").unwrap_err().to_string();
-        assert!(error.contains("retension") && error.contains("retention"), "{error}");
+        let error = toml::from_str::<SettingsFile>("retension = \"2d\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("retension") && error.contains("retention"),
+            "{error}"
+        );
     }
 }

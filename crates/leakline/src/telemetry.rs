@@ -63,13 +63,18 @@ impl Telemetry {
     /// The next batch and the time of its latest data; `None` at the end of all files.
     pub fn next_batch(&mut self) -> anyhow::Result<Option<(Timestamp, Batch)>> {
         let done = self.read_bytes.load(Ordering::Relaxed);
-        self.progress.set("reading telemetry", done as f32 / self.total_bytes.max(1) as f32);
+        self.progress.set(
+            "reading telemetry",
+            done as f32 / self.total_bytes.max(1) as f32,
+        );
         let earliest = self
             .files
             .iter_mut()
             .filter(|file| file.next.is_some())
             .min_by_key(|file| file.next.as_ref().map(|(time, _)| *time));
-        let Some(file) = earliest else { return Ok(None) };
+        let Some(file) = earliest else {
+            return Ok(None);
+        };
         let batch = file.next.take();
         file.advance()?;
         Ok(batch)
@@ -93,10 +98,20 @@ impl TelemetryFile {
     fn open(path: &Path, read_bytes: Arc<AtomicU64>) -> anyhow::Result<(TelemetryFile, u64)> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        let counted = CountedRead { inner: file, read_bytes };
+        let counted = CountedRead {
+            inner: file,
+            read_bytes,
+        };
         let reader = Reader::new(counted, Translation::default())
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Ok((TelemetryFile { path: path.to_owned(), reader, next: None }, bytes))
+        Ok((
+            TelemetryFile {
+                path: path.to_owned(),
+                reader,
+                next: None,
+            },
+            bytes,
+        ))
     }
 
     fn advance(&mut self) -> anyhow::Result<()> {
@@ -111,7 +126,11 @@ impl TelemetryFile {
 }
 
 fn latest_time(batch: &Batch) -> Timestamp {
-    let samples = batch.series.iter().flat_map(|series| &series.samples).map(|sample| sample.timestamp);
+    let samples = batch
+        .series
+        .iter()
+        .flat_map(|series| &series.samples)
+        .map(|sample| sample.timestamp);
     let spans = batch.spans.iter().map(|span| span.end);
     samples.chain(spans).max().unwrap_or(Timestamp::MIN)
 }
@@ -154,7 +173,9 @@ impl Replay {
 
     /// Shows it the next batch, whose latest data is of `time`.
     pub fn observe(&mut self, time: Timestamp, batch: &Batch) {
-        let due = *self.next_evaluation.get_or_insert(time + EVALUATION_INTERVAL);
+        let due = *self
+            .next_evaluation
+            .get_or_insert(time + EVALUATION_INTERVAL);
         if time >= due {
             self.transitions.extend(self.detector.evaluate(due));
             // times without data need no verdicts of their own

@@ -12,13 +12,24 @@ use serde_json::Value;
 const TIERS: &[(&str, &[&str])] = &[
     ("vocabulary", &["leakline-model"]),
     ("formats", &["leakline-otlp", "leakline-hprof"]),
-    ("engines", &["leakline-heap", "leakline-store", "leakline-detect"]),
+    (
+        "engines",
+        &["leakline-heap", "leakline-store", "leakline-detect"],
+    ),
     ("product", &["leakline-correlate", "leakline-investigate"]),
-    ("edges", &["leakline-capture", "leakline-server", "leakline"]),
+    (
+        "edges",
+        &["leakline-capture", "leakline-server", "leakline"],
+    ),
 ];
 
 /// Crates that may touch files, sockets, processes and clocks.
-const WITH_IO: &[&str] = &["leakline-store", "leakline-capture", "leakline-server", "leakline"];
+const WITH_IO: &[&str] = &[
+    "leakline-store",
+    "leakline-capture",
+    "leakline-server",
+    "leakline",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -27,11 +38,21 @@ fn root() -> PathBuf {
 /// Workspace crates and the workspace crates that each depends on outside tests.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     metadata["packages"]
@@ -52,7 +73,10 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 /// Tier and place inside the tier.
 fn rank(name: &str) -> Option<(usize, usize)> {
     TIERS.iter().enumerate().find_map(|(tier, (_, crates))| {
-        crates.iter().position(|member| *member == name).map(|place| (tier, place))
+        crates
+            .iter()
+            .position(|member| *member == name)
+            .map(|place| (tier, place))
     })
 }
 
@@ -83,9 +107,18 @@ fn dependencies_point_down_the_tiers() {
 #[test]
 fn an_upward_edge_would_be_found() {
     let invented = BTreeMap::from([
-        ("leakline-hprof".to_owned(), vec!["leakline-heap".to_owned()]),
-        ("leakline-heap".to_owned(), vec!["leakline-store".to_owned()]),
-        ("leakline-server".to_owned(), vec!["leakline-capture".to_owned()]),
+        (
+            "leakline-hprof".to_owned(),
+            vec!["leakline-heap".to_owned()],
+        ),
+        (
+            "leakline-heap".to_owned(),
+            vec!["leakline-store".to_owned()],
+        ),
+        (
+            "leakline-server".to_owned(),
+            vec!["leakline-capture".to_owned()],
+        ),
     ]);
     assert_eq!(
         upward_edges(&invented),
@@ -100,7 +133,11 @@ fn an_upward_edge_would_be_found() {
 fn crates_below_the_edges_do_no_io() {
     for (_, crates) in TIERS {
         for name in *crates {
-            let main = if *name == "leakline" { "main.rs" } else { "lib.rs" };
+            let main = if *name == "leakline" {
+                "main.rs"
+            } else {
+                "lib.rs"
+            };
             let path = root().join("crates").join(name).join("src").join(main);
             let source = std::fs::read_to_string(&path).unwrap();
             let guarded = source.contains("#![deny(clippy::disallowed_methods)]");
@@ -113,6 +150,9 @@ fn crates_below_the_edges_do_no_io() {
 fn the_map_names_every_crate() {
     let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for name in dependencies().keys() {
-        assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not mention {name}");
+        assert!(
+            map.contains(&format!("`{name}`")),
+            "ARCHITECTURE.md does not mention {name}"
+        );
     }
 }

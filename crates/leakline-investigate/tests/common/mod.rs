@@ -136,7 +136,9 @@ pub fn plot(end: Timestamp, leaks: bool) -> Plot {
 fn predecessor_plot() -> Plot {
     let mut plot = plot(at("14:05:00"), false);
     let earlier = |points: &mut Vec<(Timestamp, f64)>| {
-        points.iter_mut().for_each(|(time, _)| *time = *time - seconds(157));
+        points
+            .iter_mut()
+            .for_each(|(time, _)| *time = *time - seconds(157));
         points.retain(|(time, _)| *time < at("14:02:36"));
     };
     earlier(&mut plot.used);

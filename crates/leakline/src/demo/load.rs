@@ -14,8 +14,16 @@ const MIX: (u64, u64, u64) = (60, 25, 10);
 /// Orders are read while they are this recent: the service without the leak keeps no more.
 const RECENT_ORDERS: u64 = 150;
 /// What the service sells.
-const PRODUCTS: [&str; 8] =
-    ["keyboard", "mouse", "monitor", "headset", "webcam", "dock", "desk_lamp", "chair"];
+const PRODUCTS: [&str; 8] = [
+    "keyboard",
+    "mouse",
+    "monitor",
+    "headset",
+    "webcam",
+    "dock",
+    "desk_lamp",
+    "chair",
+];
 
 /// Running load; it stops when this is dropped.
 pub struct Load {
@@ -44,12 +52,19 @@ impl Load {
                 std::thread::spawn(move || run_worker(worker, &base, &stop, &counts))
             })
             .collect();
-        Load { stop, counts, workers }
+        Load {
+            stop,
+            counts,
+            workers,
+        }
     }
 
     /// Requests answered and requests failed, since the start.
     pub fn counts(&self) -> (u64, u64) {
-        (self.counts.answered.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
+        (
+            self.counts.answered.load(Ordering::Relaxed),
+            self.counts.failed.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -92,20 +107,27 @@ fn run_worker(worker: u32, base: &str, stop: &AtomicBool, counts: &Counts) {
 }
 
 /// Sends the request with this number; the mix is spread evenly over the numbers.
-fn send(
-    agent: &ureq::Agent,
-    base: &str,
-    request: u64,
-    counts: &Counts,
-) -> Result<(), ureq::Error> {
+fn send(agent: &ureq::Agent, base: &str, request: u64, counts: &Counts) -> Result<(), ureq::Error> {
     // 37 and 100 share no divisor, so a hundred requests in a row take each value once
     let lot = request * 37 % 100;
     let (create, read, list) = MIX;
     let mut response = if lot < create {
-        let lines = (0..6 + request % 7)
-            .map(|line| format!("&line={}:{}", PRODUCTS[(request + line) as usize % PRODUCTS.len()], line % 3 + 1));
-        let form = format!("customer=customer-{}{}", request % 500, lines.collect::<String>());
-        agent.post(format!("{base}/orders")).content_type("application/x-www-form-urlencoded").send(form)?
+        let lines = (0..6 + request % 7).map(|line| {
+            format!(
+                "&line={}:{}",
+                PRODUCTS[(request + line) as usize % PRODUCTS.len()],
+                line % 3 + 1
+            )
+        });
+        let form = format!(
+            "customer=customer-{}{}",
+            request % 500,
+            lines.collect::<String>()
+        );
+        agent
+            .post(format!("{base}/orders"))
+            .content_type("application/x-www-form-urlencoded")
+            .send(form)?
     } else if lot < create + read {
         let newest = counts.newest_order.load(Ordering::Relaxed);
         let order = newest.saturating_sub(request % RECENT_ORDERS).max(1);
@@ -115,7 +137,10 @@ fn send(
     } else {
         agent.get(format!("{base}/health")).call()?
     };
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok());
+    let location = response
+        .headers()
+        .get("location")
+        .and_then(|value| value.to_str().ok());
     if let Some(order) = location.and_then(|path| path.rsplit('/').next()?.parse().ok()) {
         counts.newest_order.fetch_max(order, Ordering::Relaxed);
     }

@@ -34,7 +34,9 @@ const LONGEST_RUN: Duration = Duration::from_secs(330);
 pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
     let Runtime::Java = arguments.runtime.unwrap_or(Runtime::Java);
     if let Some(missing) = service::missing() {
-        bail!("the Java demo cannot run: {missing}; on Debian: apt-get install openjdk-17-jdk-headless maven");
+        bail!(
+            "the Java demo cannot run: {missing}; on Debian: apt-get install openjdk-17-jdk-headless maven"
+        );
     }
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot create {}", arguments.output.display()))?;
@@ -53,16 +55,31 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
 
 async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Result<Outcome> {
     let server = Server::start(demo_settings(&arguments.output)?).await?;
-    output::say(&format!("leakline is running; watch it at http://{}", server.addresses().api));
-    let mut stage = Stage { server, example, output: arguments.output.clone(), started: Instant::now() };
-    let report = if arguments.healthy { stage.healthy().await? } else { stage.leaking().await? };
+    output::say(&format!(
+        "leakline is running; watch it at http://{}",
+        server.addresses().api
+    ));
+    let mut stage = Stage {
+        server,
+        example,
+        output: arguments.output.clone(),
+        started: Instant::now(),
+    };
+    let report = if arguments.healthy {
+        stage.healthy().await?
+    } else {
+        stage.leaking().await?
+    };
     stage.server.stop().await;
 
     let html = arguments.output.join("report.html");
     output::write(&report.html, Some(&html))?;
     output::write(&report.markdown, Some(&arguments.output.join("report.md")))?;
     output::write(&report.json, Some(&arguments.output.join("report.json")))?;
-    output::say(&format!("the report with its plot is in {}\n", html.display()));
+    output::say(&format!(
+        "the report with its plot is in {}\n",
+        html.display()
+    ));
     let text = match arguments.format {
         Format::Text => report.text,
         Format::Markdown => report.markdown,
@@ -121,21 +138,29 @@ impl Stage {
         let mut notices = self.server.subscribe();
         let healthy = self.start(HEALTHY_VERSION)?;
         let load = Load::start(&healthy.base);
-        self.note(&format!("order-service {HEALTHY_VERSION} is running under load"));
+        self.note(&format!(
+            "order-service {HEALTHY_VERSION} is running under load"
+        ));
         self.watch(&mut notices, BEFORE_DEPLOY, |_| false).await?;
         drop(load);
         healthy.stop();
 
         let mut leaking = self.start(LEAKING_VERSION)?;
         let load = Load::start(&leaking.base);
-        self.note(&format!("order-service {LEAKING_VERSION} is deployed; the load is the same"));
+        self.note(&format!(
+            "order-service {LEAKING_VERSION} is deployed; the load is the same"
+        ));
         let patience = LONGEST_RUN.saturating_sub(self.started.elapsed());
         let finished = |notice: &Notice| matches!(notice, Notice::Finished { .. });
         let last = self.watch(&mut notices, patience, finished).await?;
         let (answered, failed) = load.counts();
         drop(load);
         let Some(Notice::Finished { id, .. }) = last else {
-            let state = if leaking.is_running() { "still running" } else { "ended" };
+            let state = if leaking.is_running() {
+                "still running"
+            } else {
+                "ended"
+            };
             bail!(
                 "no investigation after {} s; order-service is {state} ({answered} requests answered, {failed} failed)",
                 self.started.elapsed().as_secs()
@@ -150,19 +175,28 @@ impl Stage {
         let mut notices = self.server.subscribe();
         let healthy = self.start(HEALTHY_VERSION)?;
         let load = Load::start(&healthy.base);
-        self.note(&format!("order-service {HEALTHY_VERSION} is running under load"));
+        self.note(&format!(
+            "order-service {HEALTHY_VERSION} is running under load"
+        ));
         self.watch(&mut notices, HEALTHY_RUN, |_| false).await?;
         let judged = |server: &Server| {
-            server.services().iter().any(|service| service.verdict > Verdict::InsufficientData)
+            server
+                .services()
+                .iter()
+                .any(|service| service.verdict > Verdict::InsufficientData)
         };
         while !judged(&self.server) && self.started.elapsed() < LONGEST_RUN {
-            self.watch(&mut notices, Duration::from_secs(1), |_| false).await?;
+            self.watch(&mut notices, Duration::from_secs(1), |_| false)
+                .await?;
         }
         let report = self.server.watch_report("order-service");
         drop(load);
         healthy.stop();
         if let Some(entry) = self.server.archive().entries().first() {
-            bail!("the healthy release was suspected to leak: {}", entry.headline);
+            bail!(
+                "the healthy release was suspected to leak: {}",
+                entry.headline
+            );
         }
         let report = report.context("the server has heard nothing of order-service")?;
         Ok(Report {
@@ -176,7 +210,8 @@ impl Stage {
     fn start(&self, version: &str) -> anyhow::Result<RunningService> {
         let _progress = Progress::spinner(&format!("starting order-service {version}"));
         let log = self.output.join("order-service.log");
-        self.example.start(version, self.server.addresses().otlp_grpc, &log)
+        self.example
+            .start(version, self.server.addresses().otlp_grpc, &log)
     }
 
     /// Tells what happens, for this long or until `done` says that it has happened.
@@ -210,7 +245,10 @@ impl Stage {
             Notice::Verdict(transition) => {
                 let assessment = &transition.assessment;
                 let verdict = assessment.verdict.as_str().replace('_', " ");
-                let why = assessment.evidence.first().map_or("", |evidence| &evidence.text);
+                let why = assessment
+                    .evidence
+                    .first()
+                    .map_or("", |evidence| &evidence.text);
                 let version = &assessment.process.version;
                 self.note(&format!("order-service {version}: {verdict} ({why})"));
             }
@@ -220,12 +258,18 @@ impl Stage {
     }
 
     fn note(&self, text: &str) {
-        output::say(&format!("  {}  {text}", Timestamp::from(std::time::SystemTime::now()).clock()));
+        output::say(&format!(
+            "  {}  {text}",
+            Timestamp::from(std::time::SystemTime::now()).clock()
+        ));
     }
 
     fn report(&self, id: &str) -> anyhow::Result<Report> {
         let form = |form: ReportForm| {
-            self.server.archive().report(id, form).context("the report could not be read")
+            self.server
+                .archive()
+                .report(id, form)
+                .context("the report could not be read")
         };
         Ok(Report {
             text: form(ReportForm::Text)?,

@@ -38,7 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is missing to run the example; `None` when everything is there.
 pub fn missing() -> Option<&'static str> {
     let answers = |program: &str, argument: &str| {
-        let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let status = Command::new(program)
+            .arg(argument)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         status.is_ok_and(|status| status.success())
     };
     if !answers("javac", "-version") {
@@ -68,10 +72,15 @@ pub fn build() -> anyhow::Result<BuiltExample> {
         .output()
         .context("cannot run mvn")?;
     if !output.status.success() {
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
         bail!("maven could not build {}:\n{out}{err}", folder.display());
     }
-    Ok(BuiltExample { target: folder.join("target") })
+    Ok(BuiltExample {
+        target: folder.join("target"),
+    })
 }
 
 /// Keeps the time of an unchanged file, so that Maven does not compile it again.
@@ -87,7 +96,11 @@ fn write_if_changed(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn cache_folder() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     base.unwrap_or_else(std::env::temp_dir).join("leakline")
 }
@@ -102,7 +115,12 @@ pub struct RunningService {
 impl BuiltExample {
     /// Starts a release that sends its telemetry to `otlp_grpc`, and waits until it listens.
     /// What the JVM and the agent print goes to `log`.
-    pub fn start(&self, version: &str, otlp_grpc: SocketAddr, log: &Path) -> anyhow::Result<RunningService> {
+    pub fn start(
+        &self,
+        version: &str,
+        otlp_grpc: SocketAddr,
+        log: &Path,
+    ) -> anyhow::Result<RunningService> {
         let log_file = fs::File::options()
             .create(true)
             .append(true)
@@ -131,7 +149,10 @@ impl BuiltExample {
             .context("cannot run java")?;
         let stdout = child.stdout.take().context("the service has no output")?;
         // from here on the child is ended whatever happens
-        let mut service = RunningService { child, base: String::new() };
+        let mut service = RunningService {
+            child,
+            base: String::new(),
+        };
         service.base = first_address(stdout, log)?;
         Ok(service)
     }
@@ -149,7 +170,10 @@ fn first_address(stdout: std::process::ChildStdout, log: &Path) -> anyhow::Resul
         }
     });
     receive.recv_timeout(PATIENCE).with_context(|| {
-        format!("the example service did not start; what it printed is in {}", log.display())
+        format!(
+            "the example service did not start; what it printed is in {}",
+            log.display()
+        )
     })
 }
 
@@ -165,7 +189,9 @@ impl RunningService {
     }
 
     fn end(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid.filter(|_| self.is_running()) {
             // it may have ended in between, and then there is nothing to signal
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -194,7 +220,8 @@ mod tests {
 
     #[test]
     fn every_source_of_the_example_is_in_the_binary() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/order-service-java");
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/order-service-java");
         let mut found = vec!["pom.xml".to_owned()];
         let mut folders = vec![folder.join("src")];
         while let Some(next) = folders.pop() {
@@ -203,11 +230,20 @@ mod tests {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    found.push(path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned());
+                    found.push(
+                        path.strip_prefix(&folder)
+                            .unwrap()
+                            .to_str()
+                            .unwrap()
+                            .to_owned(),
+                    );
                 }
             }
         }
         found.sort();
-        assert_eq!(found, FILES.iter().map(|(path, _)| *path).collect::<Vec<_>>());
+        assert_eq!(
+            found,
+            FILES.iter().map(|(path, _)| *path).collect::<Vec<_>>()
+        );
     }
 }

@@ -1,0 +1,118 @@
+//! The command line from outside: exit status, messages, help.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use expect_test::{Expect, expect};
+
+fn leakline(arguments: &[&str]) -> Output {
+    // settings of whoever runs the tests must not change what is tested
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leakline"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LEAKLINE_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).output().unwrap()
+}
+
+fn check(arguments: &[&str], status: i32, stderr: Expect) {
+    let output = leakline(arguments);
+    stderr.assert_eq(&String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status));
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    // paths are of this run: compare what stands around them
+    let check_file = |command: &[&str], content: &[u8], expected: Expect| {
+        let path = path("input", content);
+        let arguments: Vec<&str> = command
+            .iter()
+            .copied()
+            .chain([path.to_str().unwrap()])
+            .collect();
+        let output = leakline(&arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        expected.assert_eq(&stderr.replace(path.to_str().unwrap(), "INPUT"));
+        assert_eq!(output.status.code(), Some(2));
+    };
+    check_file(&["analyze"], b"hello", expect![""]);
+    check_file(&["analyze"], b"", expect![""]);
+    check_file(&["analyze"], b"JAVA PROFILE 1.0.2\0\0\0\0\x08", expect![""]);
+    check_file(&["analyze"], b"{\"snapshot\":{}}", expect![""]);
+    check_file(&["detect"], b"hello\n", expect![""]);
+    check(&["analyze", "/nonexistent.hprof"], 2, expect![""]);
+    check(&["serve", "--retention", "soon"], 2, expect![""]);
+    check(
+        &[
+            "serve",
+            "--api",
+            "0.0.0.0:7171",
+            "--data",
+            "/nonexistent/data",
+        ],
+        2,
+        expect![""],
+    );
+    check(&["demo", "cobol"], 2, expect![""]);
+}
+
+#[test]
+fn a_capture_of_what_is_no_jvm_is_refused_with_status_3() {
+    let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let output = leakline(&[
+        "capture",
+        "--pid",
+        &sleep.id().to_string(),
+        "-o",
+        folder.path().to_str().unwrap(),
+    ]);
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        sleep.try_wait().unwrap().is_none(),
+        "the process must survive"
+    );
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+}
+
+#[test]
+fn help_opens_with_worked_examples() {
+    for command in [
+        "serve",
+        "demo",
+        "analyze",
+        "detect",
+        "investigate",
+        "capture",
+    ] {
+        let output = leakline(&[command, "--help"]);
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let example = format!("\n  leakline {command}");
+        let usage = help.find("Usage:").unwrap();
+        assert!(help.find(&example).is_some_and(|at| at < usage), "{help}");
+    }
+}
+
+#[test]
+fn settings_can_be_printed() {
+    let output = leakline(&["serve", "--print-config", "--retention", "2d"]);
+    let settings = String::from_utf8(output.stdout).unwrap();
+    assert!(settings.contains("retention = \"2d\""), "{settings}");
+    assert!(
+        settings.contains("otlp_grpc = \"127.0.0.1:4317\""),
+        "{settings}"
+    );
+}
