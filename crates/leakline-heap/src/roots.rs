@@ -174,11 +174,23 @@ pub(crate) fn resolve(
         };
         roots.push(Root { object, kind });
     }
+    threads.sort_by_key(|thread| (thread.object, thread.frames.is_empty(), thread.serial));
+    // one object, one thread, even if a dump gives it several serials
+    threads.dedup_by(|repeated, thread| {
+        let is_same = repeated.object == thread.object;
+        if is_same {
+            let locals = repeated.locals.drain(..);
+            thread.locals.extend(locals.map(|local| Local {
+                frame: None,
+                ..local
+            }));
+        }
+        is_same
+    });
     for thread in &mut threads {
         thread.locals.sort_unstable();
         thread.locals.dedup();
     }
-    threads.sort_by_key(|thread| (thread.object, thread.serial));
     (roots, threads)
 }
 
