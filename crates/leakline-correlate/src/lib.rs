@@ -9,6 +9,8 @@
 //! [`Window::spans_started`]) and it proves no causation. Two operations that always run equally
 //! often cannot be told apart by counting, and the answer says so.
 
+#![deny(clippy::disallowed_methods)]
+
 mod attribution;
 mod nesting;
 mod operations;

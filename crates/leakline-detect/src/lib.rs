@@ -15,6 +15,8 @@
 //! blocks, `trend` judges points with `statistics`, `process` lets a verdict stand, `explain`
 //! says why.
 
+#![deny(clippy::disallowed_methods)]
+
 mod collector;
 mod detector;
 mod epoch;

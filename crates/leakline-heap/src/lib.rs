@@ -39,6 +39,8 @@
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
 
+#![deny(clippy::disallowed_methods)]
+
 mod analyze;
 mod classes;
 mod collections;

@@ -2,6 +2,8 @@
 
 mod timeline;
 
+use std::time::Duration;
+
 use leakline_correlate::Attribution;
 use leakline_detect::{Assessment, Evidence, Verdict};
 use leakline_heap::Suspect;
@@ -236,11 +238,12 @@ impl<'a> Builder<'a> {
             "" => "the process",
             version => version,
         };
-        if started <= onset {
+        // an onset is not known more closely than to a few exports
+        if onset <= started + Duration::from_secs(5) {
+            Some(format!("from the start of {what} on"))
+        } else {
             let after = duration_text(onset.duration_since(started));
             Some(format!("{after} after {what} started"))
-        } else {
-            Some(format!("from the start of {what} on"))
         }
     }
 

@@ -14,6 +14,8 @@
 //! characters are made visible. The forms of JSON are this crate's own structures and versioned;
 //! the types of other crates carry no serde.
 
+#![deny(clippy::disallowed_methods)]
+
 mod advice;
 mod build;
 mod case;

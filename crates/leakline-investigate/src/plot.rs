@@ -136,12 +136,12 @@ impl Frame {
             .fold(own_start, Timestamp::min);
         let points = || before().filter(move |(at, _)| *at >= start).chain(own());
         let seen = end.duration_since(start);
-        // the future may take two thirds of the page if the limit then stands on it, else half
+        // the future may take three quarters of the page if the limit then stands on it, else half
         let forecast = view
             .eta
             .map_or(end, |eta| eta.p90 + eta.p90.duration_since(end) / 12)
             .max(end);
-        let until = if forecast <= end + seen * 2 {
+        let until = if forecast <= end + seen * 3 {
             forecast
         } else {
             end + seen

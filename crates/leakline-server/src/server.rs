@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -334,19 +333,17 @@ async fn serve_grpc(
         })
 }
 
-fn serve_http(
+async fn serve_http(
     listener: TcpListener,
     routes: axum::Router,
     purpose: &'static str,
     stopped: watch::Receiver<bool>,
-) -> impl Future<Output = Result<(), ServerError>> {
-    async move {
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(told_to_stop(stopped))
-            .await
-            .map_err(|error| ServerError::Stopped {
-                purpose,
-                reason: error.to_string(),
-            })
-    }
+) -> Result<(), ServerError> {
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(told_to_stop(stopped))
+        .await
+        .map_err(|error| ServerError::Stopped {
+            purpose,
+            reason: error.to_string(),
+        })
 }

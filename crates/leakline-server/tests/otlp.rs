@@ -1,5 +1,11 @@
 //! The server from outside: OTLP over both protocols, answers to malformed requests, restart.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::Write;
 use std::path::Path;
 

@@ -1,10 +1,10 @@
 //! Heap dumps from files, analysed with a progress bar.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use leakline_capture::{DumpFile, OpenOptions};
-use leakline_heap::{DumpFacts, Phase, References};
+use leakline_capture::{DumpFile, DumpFileError, OpenOptions};
+use leakline_heap::{DumpFacts, HeapError, Phase, References};
 use leakline_investigate::HeapFindings;
 use leakline_investigate::gather::{self, DumpOptions};
 
@@ -20,7 +20,9 @@ pub fn analyze(
     let bar = Progress::bar("reading");
     let tell = |phase: Phase, share: f32| bar.set(phase_name(phase), share);
     let mut problems: Vec<Vec<String>> = Vec::new();
+    let present = Cell::new(None);
     let dumps = paths.iter().map(|path| {
+        present.set(Some(path));
         let file = open(path, &bar)?;
         problems.push(file.problems().to_vec());
         Ok(file)
@@ -29,8 +31,13 @@ pub fn analyze(
         references,
         progress: Some(&tell),
     };
-    let (mut findings, mut facts) = gather::analyze::<DumpFile, anyhow::Error>(dumps, &options)
-        .with_context(|| format!("cannot analyse {}", names(paths)))?;
+    let result = gather::analyze::<DumpFile, DumpError>(dumps, &options);
+    let (mut findings, mut facts) = result.map_err(|error| match (error, present.get()) {
+        (DumpError::Heap(error), Some(path)) => {
+            anyhow::Error::new(error).context(format!("cannot analyse {}", path.display()))
+        }
+        (error, _) => error.into(),
+    })?;
     for (facts, problems) in facts.iter_mut().zip(problems) {
         facts.complete &= problems.is_empty();
         facts.problems.splice(0..0, problems);
@@ -41,7 +48,16 @@ pub fn analyze(
     Ok((findings, facts))
 }
 
-fn open(path: &Path, bar: &Progress) -> anyhow::Result<DumpFile> {
+/// Why a dump could not be analysed.
+#[derive(Debug, thiserror::Error)]
+enum DumpError {
+    #[error(transparent)]
+    File(#[from] DumpFileError),
+    #[error(transparent)]
+    Heap(#[from] HeapError),
+}
+
+fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
     let mut told = |done: u64, total: u64| {
         bar.set(
             "inflating",
@@ -52,19 +68,7 @@ fn open(path: &Path, bar: &Progress) -> anyhow::Result<DumpFile> {
             },
         );
     };
-    Ok(DumpFile::open_with(
-        path,
-        &OpenOptions::default(),
-        &mut told,
-    )?)
-}
-
-fn names(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    DumpFile::open_with(path, &OpenOptions::default(), &mut told)
 }
 
 fn phase_name(phase: Phase) -> &'static str {

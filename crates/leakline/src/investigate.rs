@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use leakline_correlate::DumpTime;
 use leakline_detect::Assessment;
 use leakline_heap::References;
-use leakline_investigate::{CaseFile, Dump, Purpose, gather};
+use leakline_investigate::{CaseFile, Dump, LogEntry, Purpose, StepKind, gather};
 use leakline_model::Timestamp;
 use leakline_model::storage::Appender;
 use leakline_store::MemoryStore;
@@ -147,6 +147,16 @@ fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
                 path.display()
             );
         };
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        case.log.push(LogEntry {
+            at: taken_at,
+            kind: StepKind::Capture,
+            text: format!("heap dump {name} was taken"),
+        });
         case.dumps.push(Dump {
             purpose: if place == 0 {
                 Purpose::Baseline

@@ -56,8 +56,20 @@ fn main() -> ExitCode {
         Ok(Outcome::LeakFound) => ExitCode::from(1),
         Ok(Outcome::Refused) => ExitCode::from(3),
         Err(error) => {
-            output::complain(&format!("{error:#}"));
+            output::complain(&message(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// The error and its causes on one line; a cause that its effect has quoted is not said again.
+fn message(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |message, cause| match message.as_str() {
+            "" => cause,
+            message if message.contains(&cause) => message.to_owned(),
+            message => format!("{message}: {cause}"),
+        })
 }

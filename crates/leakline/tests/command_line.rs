@@ -1,5 +1,11 @@
 //! The command line from outside: exit status, messages, help.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::process::{Command, Output};
 
@@ -41,13 +47,57 @@ fn errors_say_what_is_wrong_and_what_to_do() {
         expected.assert_eq(&stderr.replace(path.to_str().unwrap(), "INPUT"));
         assert_eq!(output.status.code(), Some(2));
     };
-    check_file(&["analyze"], b"hello", expect![""]);
-    check_file(&["analyze"], b"", expect![""]);
-    check_file(&["analyze"], b"JAVA PROFILE 1.0.2\0\0\0\0\x08", expect![""]);
-    check_file(&["analyze"], b"{\"snapshot\":{}}", expect![""]);
-    check_file(&["detect"], b"hello\n", expect![""]);
-    check(&["analyze", "/nonexistent.hprof"], 2, expect![""]);
-    check(&["serve", "--retention", "soon"], 2, expect![""]);
+    check_file(
+        &["analyze"],
+        b"hello",
+        expect![[r#"
+        leakline: cannot analyse INPUT: not an HPROF heap dump: it does not start with "JAVA PROFILE"; take a dump with jcmd PID GC.heap_dump FILE
+    "#]],
+    );
+    check_file(
+        &["analyze"],
+        b"",
+        expect![[r#"
+        leakline: cannot analyse INPUT: not an HPROF heap dump: it is empty; take the dump again, and look for a full disk
+    "#]],
+    );
+    check_file(
+        &["analyze"],
+        b"JAVA PROFILE 1.0.2\0\0\0\0\x08",
+        expect![[r#"
+        leakline: cannot analyse INPUT: dump ends at byte 23, inside its header; the file is cut off, take the dump again
+    "#]],
+    );
+    check_file(
+        &["analyze"],
+        b"{\"snapshot\":{}}",
+        expect![[r#"
+        leakline: cannot analyse INPUT: not an HPROF heap dump: it looks like a V8 heap snapshot; read it as such
+    "#]],
+    );
+    check_file(
+        &["detect"],
+        b"hello\n",
+        expect![[r#"
+        leakline: cannot read INPUT: not a file of OTLP JSON lines: line 1 column 1: expected value; each line must be {"resourceMetrics": …} or {"resourceSpans": …}, plain or in gzip or zstd, as the Collector's file exporter writes them
+    "#]],
+    );
+    check(
+        &["analyze", "/nonexistent.hprof"],
+        2,
+        expect![[r#"
+            leakline: cannot open /nonexistent.hprof: No such file or directory (os error 2)
+        "#]],
+    );
+    check(
+        &["serve", "--retention", "soon"],
+        2,
+        expect![[r#"
+        error: invalid value 'soon' for '--retention <DURATION>': not a duration: "soon"; write it as 90s, 1h30m or 14d
+
+        For more information, try '--help'.
+    "#]],
+    );
     check(
         &[
             "serve",
@@ -57,9 +107,20 @@ fn errors_say_what_is_wrong_and_what_to_do() {
             "/nonexistent/data",
         ],
         2,
-        expect![""],
+        expect![[r#"
+            leakline: 0.0.0.0:7171 can be reached from other machines; set a token with --token (or LEAKLINE_TOKEN), or accept the risk with --insecure
+        "#]],
     );
-    check(&["demo", "cobol"], 2, expect![""]);
+    check(
+        &["demo", "cobol"],
+        2,
+        expect![[r#"
+        error: invalid value 'cobol' for '[RUNTIME]'
+          [possible values: java]
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
