@@ -15,6 +15,7 @@
 
 mod api;
 mod archive;
+mod clock;
 mod error;
 mod otlp_grpc;
 mod otlp_http;

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use leakline_detect::Detector;
 use leakline_investigate::{InvestigationReport, gather};
@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::archive::{Archive, make_private_folder};
+use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::{Counters, Receiver};
 use crate::settings::Settings;
@@ -172,11 +173,6 @@ impl Server {
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
     }
-}
-
-/// The present, as event time.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from(SystemTime::now())
 }
 
 async fn bind(

@@ -15,11 +15,11 @@ use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use crate::archive::{Archive, InvestigationEntry, ReportForm};
+use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
-use crate::server::now;
 use crate::settings::Settings;
-use crate::work::Workshop;
+use crate::work::{Outcome, Workshop};
 
 /// A process that has sent nothing for this long has ended: three exports at the default
 /// interval of OpenTelemetry SDKs, one minute.
@@ -59,9 +59,6 @@ struct Open {
     /// How many entries of its log have been told.
     told: usize,
 }
-
-/// The outcome of work that ran on another thread.
-pub(crate) type Outcome = (ProcessKey, Event);
 
 pub(crate) struct Watcher {
     interval: Duration,

@@ -20,11 +20,12 @@ use leakline_model::storage::Queryable;
 use leakline_model::{ProcessKey, Resource, TimeRange};
 use leakline_store::DiskStore;
 
-use crate::watcher::Outcome;
-
 /// Between two dumps of one service, whoever asks for them. Short, because the two dumps of one
 /// investigation are meant; how often a service is investigated, the watcher decides.
 const COOLDOWN: Duration = Duration::from_secs(20);
+
+/// What came of a piece of work, and for which investigation.
+pub(crate) type Outcome = (ProcessKey, Event);
 
 pub(crate) struct Workshop {
     store: Arc<DiskStore>,
