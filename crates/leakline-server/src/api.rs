@@ -123,7 +123,7 @@ async fn investigation(
     };
     match api.archive.report(&id, form) {
         Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
-        None if api.archive.entries().iter().any(|entry| entry.id == id) => (
+        None if api.archive.is_under_way(&id) => (
             StatusCode::ACCEPTED,
             "the investigation is under way; its report is not written yet\n",
         )

@@ -40,6 +40,9 @@ impl ReportForm {
     }
 }
 
+/// The outcome of an investigation that the server did not live to finish.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
 /// One line of the list of investigations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InvestigationEntry {
@@ -54,7 +57,8 @@ pub struct InvestigationEntry {
     pub opened: String,
     /// When its report was written; `None` while it is under way.
     pub finished: Option<String>,
-    /// What it came to, for example `leak_confirmed`; `None` while it is under way.
+    /// What it came to: `leak_confirmed`, `leak_likely`, `suspected`, `no_leak`,
+    /// `insufficient_data` or `interrupted`; `None` while it is under way.
     #[serde(default)]
     pub outcome: Option<String>,
     /// The result in one sentence; what it is doing now while it is under way.
@@ -126,6 +130,27 @@ impl Archive {
         fs::read_to_string(self.folder.join(id).join(form.file_name())).ok()
     }
 
+    /// Whether an investigation has begun and its report is still to come.
+    pub(crate) fn is_under_way(&self, id: &str) -> bool {
+        self.entries()
+            .iter()
+            .any(|entry| entry.id == id && entry.outcome.is_none())
+    }
+
+    /// Marks investigations that were under way when the server was last stopped: their dumps
+    /// stand, but nobody goes on with them.
+    pub(crate) fn mark_interrupted(&self) -> std::io::Result<()> {
+        for mut entry in self.entries() {
+            if entry.outcome.is_none() {
+                entry.outcome = Some(INTERRUPTED.to_owned());
+                entry.headline =
+                    "interrupted: the server was stopped before the report was written".to_owned();
+                self.save_entry(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
     /// All investigations, the latest first. Folders that are not investigations are passed over.
     pub fn entries(&self) -> Vec<InvestigationEntry> {
         let Ok(folders) = fs::read_dir(&self.folder) else {
@@ -189,6 +214,10 @@ mod tests {
             .map(|entry| entry.id)
             .collect();
         assert_eq!(ids, ["a-b---20261122T150000Z", "orders-20261122T140000Z"]);
+
+        archive.mark_interrupted().unwrap();
+        let outcomes = archive.entries().into_iter().map(|entry| entry.outcome);
+        assert!(outcomes.eq([Some(INTERRUPTED.to_owned()), Some(INTERRUPTED.to_owned())]));
 
         archive
             .save_report(&ids[1], ReportForm::Markdown, "# Report")

@@ -68,8 +68,16 @@ impl Server {
             path: settings.data.clone(),
             source,
         })?;
-        let archive = Archive::open(settings.data.join("investigations"))?;
         let receiver = Arc::new(open_receiver(&settings)?);
+        let folder = settings.data.join("investigations");
+        let archive = Archive::open(folder.clone())?;
+        archive
+            .mark_interrupted()
+            .map_err(|source| ServerError::File {
+                action: "write to",
+                path: folder,
+                source,
+            })?;
         let (notices, _) = broadcast::channel(1024);
         let (stop, stopped) = watch::channel(false);
 

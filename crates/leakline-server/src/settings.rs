@@ -15,7 +15,7 @@ pub struct Settings {
     pub api: SocketAddr,
     /// The folder of the store, the dumps and the investigations.
     pub data: PathBuf,
-    /// How long samples and spans are kept.
+    /// How long samples, spans and heap dumps are kept.
     pub retention: Duration,
     /// How often verdicts are formed.
     pub evaluation_interval: Duration,

@@ -14,7 +14,7 @@ use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings,
 use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-use crate::archive::{Archive, InvestigationEntry, ReportForm};
+use crate::archive::{Archive, INTERRUPTED, InvestigationEntry, ReportForm};
 use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
@@ -63,6 +63,7 @@ struct Open {
 pub(crate) struct Watcher {
     interval: Duration,
     cooldown: Duration,
+    retention: Duration,
     receiver: Arc<Receiver>,
     archive: Archive,
     workshop: Arc<Workshop>,
@@ -83,6 +84,7 @@ impl Watcher {
         Watcher {
             interval: settings.evaluation_interval.max(Duration::from_millis(100)),
             cooldown: settings.capture_cooldown,
+            retention: settings.retention,
             workshop: Arc::new(Workshop::new(
                 receiver.store.clone(),
                 receiver.detector.clone(),
@@ -127,6 +129,7 @@ impl Watcher {
                 if let Err(error) = self.receiver.store.expire(now()) {
                     tracing::error!(%error, "old data cannot be dropped");
                 }
+                self.workshop.expire_dumps(now() - self.retention);
                 next_expiry = Instant::now() + EXPIRY_INTERVAL;
             }
         }
@@ -185,7 +188,8 @@ impl Watcher {
         let has_just_had_one = |entry: &InvestigationEntry| {
             let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
             let came_to_nothing = entry.outcome.as_deref() == Some(no_leak);
-            entry.service == process.service
+            entry.outcome.as_deref() != Some(INTERRUPTED)
+                && entry.service == process.service
                 && entry.version == process.version
                 && now.duration_since(opened) < self.cooldown
                 && !(came_to_nothing && assessment.verdict == Verdict::Leaking)

@@ -17,7 +17,7 @@ use leakline_heap::HeapError;
 use leakline_investigate::gather::{self, DumpOptions};
 use leakline_investigate::{Action, Dump, Event, HeapFindings, Purpose};
 use leakline_model::storage::Queryable;
-use leakline_model::{ProcessKey, Resource, TimeRange};
+use leakline_model::{ProcessKey, Resource, TimeRange, Timestamp};
 use leakline_store::DiskStore;
 
 /// Between two dumps of one service, whoever asks for them. Short, because the two dumps of one
@@ -47,6 +47,34 @@ impl Workshop {
             detector,
             dumps,
             turn: Mutex::new(()),
+        }
+    }
+
+    /// Removes heap dumps that were written before `horizon`.
+    pub(crate) fn expire_dumps(&self, horizon: Timestamp) {
+        let Some(files) = self
+            .dumps
+            .as_ref()
+            .and_then(|folder| std::fs::read_dir(folder).ok())
+        else {
+            return;
+        };
+        for path in files.flatten().map(|file| file.path()) {
+            let written = path
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .map(Timestamp::from);
+            let is_dump = path
+                .extension()
+                .is_some_and(|extension| extension == "hprof");
+            if is_dump && written.is_ok_and(|written| written < horizon) {
+                match std::fs::remove_file(&path) {
+                    Ok(()) => {
+                        tracing::info!(dump = %path.display(), "an old heap dump was removed")
+                    }
+                    Err(error) => tracing::error!(%error, dump = %path.display(), "cannot remove"),
+                }
+            }
         }
     }
 

@@ -69,7 +69,7 @@ pub struct ServeArguments {
     /// Folder of the store, the dumps and the investigations [default: leakline-data]
     #[arg(long, value_name = "DIR", env = "LEAKLINE_DATA")]
     pub data: Option<PathBuf>,
-    /// How long samples and spans are kept [default: 14d]
+    /// How long samples, spans and heap dumps are kept [default: 14d]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, env = "LEAKLINE_RETENTION")]
     pub retention: Option<Duration>,
     /// How often verdicts are formed [default: 10s]

@@ -127,7 +127,7 @@ pub fn print(settings: &Settings) -> String {
     line(
         "retention",
         quoted(format_duration(settings.retention)),
-        "how long samples and spans are kept",
+        "how long samples, spans and heap dumps are kept",
     );
     line(
         "evaluation_interval",
