@@ -139,7 +139,7 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
             ],
             Some(format!(
                 "// com.github.ben-manes.caffeine:caffeine\nprivate static final Cache<{k}, {v}> {f} =\n    Caffeine.newBuilder()\n        .maximumSize(10_000)\n        .expireAfterAccess(Duration.ofMinutes(10))\n        .build();\n\n// without a library: evicts the least recently used\nprivate static final Map<{k}, {v}> {f} =\n    Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75f, true) {{\n      @Override protected boolean removeEldestEntry(Map.Entry<{k}, {v}> eldest) {{\n        return size() > 10_000;\n      }}\n    }});",
-                k = "String",
+                k = "Key",
                 v = names.element,
                 f = names.field
             )),
