@@ -55,13 +55,11 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
     if api.receiver.token.admits(header) {
         return next.run(request).await;
     }
-    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (
-        StatusCode::UNAUTHORIZED,
-        challenge,
-        "a bearer token is needed\n",
-    )
-        .into_response()
+    let challenge = [(
+        header::WWW_AUTHENTICATE,
+        r#"Basic realm="leakline: any user name, the token as password""#,
+    )];
+    (StatusCode::UNAUTHORIZED, challenge, "a token is needed\n").into_response()
 }
 
 async fn start_page(State(api): State<Api>) -> Html<String> {
@@ -123,11 +121,19 @@ async fn investigation(
     };
     match api.archive.report(&id, form) {
         Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
-        None if api.archive.is_under_way(&id) => (
-            StatusCode::ACCEPTED,
-            "the investigation is under way; its report is not written yet\n",
-        )
-            .into_response(),
+        None => without_report(&api, &id),
+    }
+}
+
+/// Why there is no report.
+fn without_report(api: &Api, id: &str) -> Response {
+    let entries = api.archive.entries();
+    match entries.into_iter().find(|entry| entry.id == id) {
+        Some(entry) if entry.outcome.is_none() => {
+            let message = "the investigation is under way; its report is not written yet\n";
+            (StatusCode::ACCEPTED, message).into_response()
+        }
+        Some(entry) => (StatusCode::GONE, format!("{}\n", entry.headline)).into_response(),
         None => (
             StatusCode::NOT_FOUND,
             "no such investigation; see /api/leakline/v1/investigations\n",

@@ -53,6 +53,9 @@ pub struct InvestigationEntry {
     /// The version of the service that was suspected; may be empty.
     #[serde(default)]
     pub version: String,
+    /// The instance of the service that was suspected; may be empty.
+    #[serde(default)]
+    pub instance: String,
     /// When it was opened, RFC 3339.
     pub opened: String,
     /// When its report was written; `None` while it is under way.
@@ -130,13 +133,6 @@ impl Archive {
         fs::read_to_string(self.folder.join(id).join(form.file_name())).ok()
     }
 
-    /// Whether an investigation has begun and its report is still to come.
-    pub(crate) fn is_under_way(&self, id: &str) -> bool {
-        self.entries()
-            .iter()
-            .any(|entry| entry.id == id && entry.outcome.is_none())
-    }
-
     /// Marks investigations that were under way when the server was last stopped: their dumps
     /// stand, but nobody goes on with them.
     pub(crate) fn mark_interrupted(&self) -> std::io::Result<()> {
@@ -201,6 +197,7 @@ mod tests {
                 id: Archive::id(service, time),
                 service: service.to_owned(),
                 version: String::new(),
+                instance: String::new(),
                 opened: opened.to_owned(),
                 finished: None,
                 outcome: None,

@@ -13,6 +13,7 @@
 //!                        api ◄── archive ◄──────────┘ reports
 //! ```
 
+mod admission;
 mod api;
 mod archive;
 mod clock;

@@ -3,27 +3,27 @@
 //! One thread owns all investigations. What takes long (a capture, an analysis) runs on a thread
 //! of its own and reports back as an event, so that verdicts on other services do not wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use leakline_detect::{Assessment, Detector, Transition, Verdict};
-use leakline_investigate::Outcome as InvestigationOutcome;
 use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings, gather};
 use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-use crate::archive::{Archive, INTERRUPTED, InvestigationEntry, ReportForm};
+use crate::admission::Admission;
+use crate::archive::{Archive, InvestigationEntry, ReportForm};
 use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
 use crate::settings::Settings;
 use crate::work::{Outcome, Workshop};
 
-/// A process that has sent nothing for this long has ended: three exports at the default
-/// interval of OpenTelemetry SDKs, one minute.
-const SILENCE: Duration = Duration::from_secs(180);
+/// A process under investigation that has sent nothing for this long has ended. Longer than an
+/// outage of the network or a Collector usually lasts.
+const GONE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How soon a told stop is noticed.
 const STOP_LATENCY: Duration = Duration::from_millis(200);
 /// How often old data is dropped from the store.
@@ -69,8 +69,6 @@ pub(crate) struct Watcher {
     workshop: Arc<Workshop>,
     notices: broadcast::Sender<Notice>,
     open: BTreeMap<ProcessKey, Open>,
-    /// Processes whose investigation is over: they leak on, and that is known.
-    concluded: BTreeSet<ProcessKey>,
     outcomes: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
 }
 
@@ -94,7 +92,6 @@ impl Watcher {
             archive,
             notices,
             open: BTreeMap::new(),
-            concluded: BTreeSet::new(),
             outcomes: mpsc::channel(),
         }
     }
@@ -162,7 +159,16 @@ impl Watcher {
             .filter_map(|p| news(&detector, p, now))
             .collect();
         for assessment in worrying(&detector) {
-            if self.may_open(&assessment, now) {
+            let entries = self.archive.entries();
+            let admission = Admission {
+                now,
+                cooldown: self.cooldown,
+                entries: &entries,
+            };
+            let last_seen = detector
+                .last_seen(&assessment.process)
+                .unwrap_or(assessment.at);
+            if admission.admits(&assessment, last_seen) {
                 let floor = latest_floor(&detector, &assessment.process);
                 let first_seen = detector
                     .first_seen(&assessment.process)
@@ -180,25 +186,6 @@ impl Watcher {
             .for_each(|process| self.advance(process, now));
     }
 
-    /// One investigation of a service at a time, and none of a build that has just had one. A
-    /// suspicion that came to nothing keeps only further suspicions waiting, not a sure verdict.
-    fn may_open(&self, assessment: &Assessment, now: Timestamp) -> bool {
-        let process = &assessment.process;
-        let no_leak = InvestigationOutcome::NoLeak.as_str();
-        let has_just_had_one = |entry: &InvestigationEntry| {
-            let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
-            let came_to_nothing = entry.outcome.as_deref() == Some(no_leak);
-            entry.outcome.as_deref() != Some(INTERRUPTED)
-                && entry.service == process.service
-                && entry.version == process.version
-                && now.duration_since(opened) < self.cooldown
-                && !(came_to_nothing && assessment.verdict == Verdict::Leaking)
-        };
-        !self.concluded.contains(process)
-            && !self.open.keys().any(|open| open.service == process.service)
-            && !self.archive.entries().iter().any(has_just_had_one)
-    }
-
     fn open(
         &mut self,
         assessment: Assessment,
@@ -211,6 +198,7 @@ impl Watcher {
             id: Archive::id(&process.service, now),
             service: process.service.clone(),
             version: process.version.clone(),
+            instance: process.instance.clone(),
             opened: now.to_string(),
             finished: None,
             outcome: None,
@@ -311,9 +299,6 @@ impl Watcher {
             service: process.service.clone(),
             id: id.to_owned(),
         });
-        if report.outcome != InvestigationOutcome::NoLeak {
-            self.concluded.insert(process);
-        }
     }
 
     fn surroundings(&self, process: &ProcessKey, now: Timestamp) -> Surroundings {
@@ -346,7 +331,7 @@ impl Watcher {
 fn news(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Option<Outcome> {
     let silent = detector
         .last_seen(process)
-        .is_some_and(|seen| now.duration_since(seen) > SILENCE);
+        .is_some_and(|seen| now.duration_since(seen) > GONE_AFTER);
     let event = if silent {
         Event::ProcessGone
     } else {

@@ -3,6 +3,7 @@
 //! Each piece of work runs on a thread of its own and ends in one event. Work that needs much
 //! memory or the target's disk takes turns.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,7 +88,10 @@ impl Workshop {
     ) {
         let workshop = self.clone();
         std::thread::spawn(move || {
-            if let Some(event) = workshop.carry_out(&process, action) {
+            // a bug in an analysis must end one investigation, not all that would follow
+            let failure = failure_of(&action);
+            let work = AssertUnwindSafe(|| workshop.carry_out(&process, action));
+            if let Some(event) = std::panic::catch_unwind(work).unwrap_or(failure) {
                 // fails only when the server has stopped
                 let _ = outcomes.send((process, event));
             }
@@ -174,6 +178,20 @@ impl Workshop {
             .map(|dump| Ok::<_, AnalysisError>(DumpFile::open(directory.join(&dump.name))?));
         let (findings, _) = gather::analyze(files, &DumpOptions::default())?;
         Ok(findings)
+    }
+}
+
+/// What an action ends in when carrying it out panics.
+fn failure_of(action: &Action) -> Option<Event> {
+    let reason = "an internal error, which the log tells more of".to_owned();
+    match action {
+        Action::Capture { .. } => Some(Event::CaptureFailed {
+            reason,
+            retry: false,
+        }),
+        Action::Analyze { .. } => Some(Event::AnalysisFailed { reason }),
+        Action::Correlate { .. } => Some(Event::CorrelationFailed { reason }),
+        Action::Wait { .. } | Action::Finish(_) => None,
     }
 }
 

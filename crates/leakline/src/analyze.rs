@@ -7,6 +7,7 @@ use crate::{Outcome, dumps, output};
 
 /// Analyses the dumps and writes the report on the latest.
 pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let references = match arguments.references {
         ReferenceKinds::Strong => leakline_heap::References::Strong,
         ReferenceKinds::All => leakline_heap::References::All,

@@ -12,6 +12,7 @@ use crate::{Outcome, output};
 
 /// Judges the services in the files and writes the verdicts.
 pub fn run(arguments: &DetectArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let mut telemetry = Telemetry::open(&arguments.files)?;
     let mut replay = Replay::new();
     while let Some((time, batch)) = telemetry.next_batch()? {

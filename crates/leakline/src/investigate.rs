@@ -21,6 +21,7 @@ const DUMP_TIME_MARGIN: Duration = Duration::from_secs(1);
 
 /// Investigates from files, as the server would have.
 pub fn run(arguments: &InvestigateArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let store = MemoryStore::default();
     let replay = read(arguments, &store)?;
     let (assessment, changes) = choose(arguments, &replay)?;

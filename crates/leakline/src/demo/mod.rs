@@ -38,8 +38,7 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
             "the Java demo cannot run: {missing}; on Debian: apt-get install openjdk-17-jdk-headless maven"
         );
     }
-    fs::create_dir_all(&arguments.output)
-        .with_context(|| format!("cannot create {}", arguments.output.display()))?;
+    prepare(&arguments.output)?;
     serve::start_logging("warn");
     let example = {
         let _progress = Progress::spinner("building the example service with Maven");
@@ -54,7 +53,7 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
 }
 
 async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Result<Outcome> {
-    let server = Server::start(demo_settings(&arguments.output)?).await?;
+    let server = Server::start(demo_settings(&arguments.output)).await?;
     output::say(&format!(
         "leakline is running; watch it at http://{}",
         server.addresses().api
@@ -90,30 +89,52 @@ async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Resul
     Ok(Outcome::Done)
 }
 
+/// What tells a folder that an earlier demo has filled from the user's own.
+const MARKER: &str = ".leakline-demo";
+
+/// Makes the folder, or clears what an earlier demo has left in it. Anything else is not touched.
+fn prepare(folder: &Path) -> anyhow::Result<()> {
+    let marker = folder.join(MARKER);
+    let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if folder.exists() && !marker.exists() && !is_empty() {
+        bail!(
+            "{} is not empty, and not of an earlier demo; choose another folder with -o",
+            folder.display()
+        );
+    }
+    let prepare = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(&marker, "")?;
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(data)?;
+        }
+        for file in ["telemetry.jsonl", "order-service.log"] {
+            if folder.join(file).exists() {
+                fs::remove_file(folder.join(file))?;
+            }
+        }
+        Ok(())
+    };
+    prepare().with_context(|| format!("cannot prepare {}", folder.display()))
+}
+
 /// A server for minutes instead of weeks: any free ports, fresh data, verdicts each second.
-fn demo_settings(output: &Path) -> anyhow::Result<Settings> {
-    let data = output.join("data");
-    if data.exists() {
-        fs::remove_dir_all(&data).with_context(|| format!("cannot clear {}", data.display()))?;
-    }
-    let record = output.join("telemetry.jsonl");
-    if record.exists() {
-        fs::remove_file(&record).with_context(|| format!("cannot clear {}", record.display()))?;
-    }
+fn demo_settings(output: &Path) -> Settings {
     let any_port = |mut address: std::net::SocketAddr| {
         address.set_port(0);
         address
     };
     let default = Settings::default();
-    Ok(Settings {
+    Settings {
         otlp_grpc: any_port(default.otlp_grpc),
         otlp_http: any_port(default.otlp_http),
         api: any_port(default.api),
-        data,
+        data: output.join("data"),
         evaluation_interval: Duration::from_secs(1),
-        record: Some(record),
+        record: Some(output.join("telemetry.jsonl")),
         ..default
-    })
+    }
 }
 
 /// The report in all its forms.
@@ -277,5 +298,25 @@ impl Stage {
             html: form(ReportForm::Html)?,
             json: form(ReportForm::Json)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_demo_has_left_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("data/precious");
+        fs::create_dir(folder.path().join("data")).unwrap();
+        fs::write(&precious, "").unwrap();
+        assert!(prepare(folder.path()).is_err());
+        assert!(precious.exists());
+        fs::remove_dir_all(folder.path().join("data")).unwrap();
+        prepare(folder.path()).unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        prepare(folder.path()).unwrap();
+        assert!(!folder.path().join("data").exists());
     }
 }
