@@ -292,7 +292,8 @@ async fn a_request_that_never_ends_does_not_keep_the_server_alive() {
     let mut stream = std::net::TcpStream::connect(server.addresses().otlp_http).unwrap();
     let half = "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     stream.write_all(half.as_bytes()).unwrap();
-    // whoever waits for the request waits for ever
+    // once it is being read, whoever waits for its end waits for ever
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     server.stop().await;
     drop(stream);
 }
