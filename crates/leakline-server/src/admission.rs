@@ -52,7 +52,11 @@ impl Admission<'_> {
             // dumps have a cooldown of their own, which a restart does not reset
             INTERRUPTED => false,
             // a suspicion that came to nothing keeps further suspicions waiting, not a sure verdict
-            outcome if outcome == Outcome::NoLeak.as_str() => {
+            outcome
+                if [Outcome::NoLeak, Outcome::Suspected]
+                    .map(Outcome::as_str)
+                    .contains(&outcome) =>
+            {
                 same_version && recent && assessment.verdict < Verdict::Leaking
             }
             // it leaks on, and that is known
