@@ -5,6 +5,7 @@ use leakline_model::{ByteSize, Timestamp};
 use serde::Serialize;
 
 use crate::document::{self, Block, Document, Moment, Table, Tone};
+use crate::form::Form;
 use crate::json::{EtaJson, ReasonJson, pretty, rounded, time};
 use crate::phrase;
 use crate::plot::{self, PlotView};
@@ -37,6 +38,11 @@ impl ServiceHistory {
             plot: PlotView::default(),
         }
     }
+}
+
+/// The verdicts in the form asked for.
+pub fn render(services: &[ServiceHistory], form: Form) -> String {
+    form.write(|| layout(services), || render_json(services))
 }
 
 /// For a terminal, 100 columns wide.

@@ -26,7 +26,6 @@ fn hostile_report() -> InvestigationReport {
     }
     for dump in &mut case.dumps {
         dump.name = name();
-        dump.sha256 = name();
     }
     case.shortcomings.push(name());
     case.log.iter_mut().for_each(|entry| entry.text = name());

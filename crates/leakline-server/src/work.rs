@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use leakline_capture::{
-    Capture, CaptureError, CaptureRequest, Capturer, DumpFile, DumpFileError, Guards,
+    Capture, CaptureError, CaptureRequest, Capturer, DumpFile, DumpFileError, Guards, Sighting,
 };
 use leakline_correlate::DumpTime;
 use leakline_detect::Detector;
 use leakline_heap::HeapError;
 use leakline_investigate::gather::{self, DumpOptions};
 use leakline_investigate::{Action, Dump, Event, HeapFindings, Purpose};
-use leakline_model::storage::Queryable;
-use leakline_model::{ProcessKey, Resource, TimeRange, Timestamp};
+use leakline_model::storage::{Queryable, ResourceSighting};
+use leakline_model::{ProcessKey, TimeRange, Timestamp};
 use leakline_store::DiskStore;
 
 /// Between two dumps of one service, whoever asks for them. Short, because the two dumps of one
@@ -138,7 +138,8 @@ impl Workshop {
             ));
         };
         let resource = self.resource(process)?;
-        let target = leakline_capture::find(&resource)
+        let sighting = self.sighting(process, &resource);
+        let target = leakline_capture::find(&resource.resource, &sighting)
             .map_err(|error| Failure::final_(error.to_string()))?;
         let guards = Guards {
             cooldown: COOLDOWN,
@@ -154,7 +155,7 @@ impl Workshop {
     }
 
     /// The latest resource that the process sent.
-    fn resource(&self, process: &ProcessKey) -> Result<Resource, Failure> {
+    fn resource(&self, process: &ProcessKey) -> Result<ResourceSighting, Failure> {
         let sightings = self
             .store
             .resources(TimeRange::ALL)
@@ -166,8 +167,18 @@ impl Workshop {
             .into_iter()
             .filter(|sighting| ProcessKey::of_resource(&sighting.resource) == *process)
             .max_by_key(|sighting| sighting.last_seen)
-            .map(|sighting| sighting.resource)
             .ok_or_else(|| Failure::final_("the process has sent no resource attributes"))
+    }
+
+    /// When the run that the verdict is about was heard of. A resource may be that of earlier
+    /// runs too, where the instance is the name of a pod; the detector notices restarts.
+    fn sighting(&self, process: &ProcessKey, resource: &ResourceSighting) -> Sighting {
+        let detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = detector.plot(process).used.first().map(|(time, _)| *time);
+        Sighting {
+            first_seen: run.map_or(resource.first_seen, |run| run.max(resource.first_seen)),
+            last_seen: resource.last_seen,
+        }
     }
 
     fn analyze(&self, dumps: &[Dump]) -> Result<HeapFindings, AnalysisError> {
@@ -205,7 +216,6 @@ fn dump(capture: &Capture, purpose: Purpose) -> Dump {
     Dump {
         purpose,
         name,
-        sha256: String::new(),
         bytes: capture.bytes,
         time: DumpTime::of_capture(TimeRange::new(capture.started, capture.finished)),
     }

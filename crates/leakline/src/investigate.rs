@@ -169,7 +169,6 @@ fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
-            sha256: String::new(),
             bytes: metadata.len(),
             time: DumpTime::around(taken_at, DUMP_TIME_MARGIN),
         });
