@@ -290,10 +290,18 @@ fn open_inside(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
 
 /// Removes a folder and the files right in it; whether it is gone.
 fn remove_folder(parent: &OwnedFd, name: &str, folder: &OwnedFd) -> bool {
-    for file in entries(folder) {
-        let _ = unlinkat(folder, &file, AtFlags::empty());
+    // a JVM whose capture was cancelled may begin another file meanwhile, but not for ever
+    const ATTEMPTS: usize = 10;
+    for _ in 0..ATTEMPTS {
+        for file in entries(folder) {
+            let _ = unlinkat(folder, &file, AtFlags::empty());
+        }
+        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            outcome => return outcome.is_ok(),
+        }
     }
-    unlinkat(parent, name, AtFlags::REMOVEDIR).is_ok()
+    false
 }
 
 /// Names in a directory, those that are not UTF-8 (none of ours) left out.
