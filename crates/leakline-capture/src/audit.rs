@@ -6,6 +6,7 @@
 //! a restart nor a second command line forgets, and the lock that keeps captures one at a time:
 //! an advisory lock (`flock(2)`) that the system gives back when a process dies.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -29,6 +30,9 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) process: String,
     pub(crate) kind: String,
+    /// Where the JVM writes, as it sees it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target_directory: Option<PathBuf>,
     /// Why it was asked for.
     pub(crate) purpose: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,23 +126,47 @@ impl AuditLog {
     /// What is known of `target` at the time `now`. A later time is that of a clock that was
     /// wrong.
     pub(crate) fn history(&self, target: &str, now: Timestamp) -> io::Result<History> {
-        // more than a hundred thousand lines; a cooldown does not outlast them
-        const TAIL: u64 = 64 << 20;
-        let mut file = self.open()?;
-        let start = file.metadata()?.len().saturating_sub(TAIL);
-        file.seek(SeekFrom::Start(start))?;
         let mut history = History::default();
-        for line in BufReader::new(file.take(TAIL)).split(b'\n') {
-            // a line that is cut at the start, or was when a disk filled up, is no record
-            let Ok(record) = serde_json::from_slice::<Record>(&line?) else {
-                continue;
-            };
+        for record in self.records()? {
+            let record = record?;
             let at = Timestamp::parse(&record.at).ok().filter(|at| *at <= now);
             if let Some(at) = at.filter(|_| record.target == target) {
                 history.take(record, at);
             }
         }
         Ok(history)
+    }
+
+    /// Captures that were started and of which no more is known: killed, unless they are under
+    /// way. The latest of each process.
+    pub(crate) fn unfinished(&self) -> io::Result<Vec<Record>> {
+        let mut unfinished = BTreeMap::new();
+        for record in self.records()? {
+            let record = record?;
+            match record.event {
+                Event::Started => unfinished.insert(record.process.clone(), record),
+                Event::Captured | Event::Failed | Event::Cancelled => {
+                    unfinished.remove(&record.process)
+                }
+                Event::Refused => None,
+            };
+        }
+        Ok(unfinished.into_values().collect())
+    }
+
+    /// The records in their order, the oldest of a very long log left out.
+    fn records(&self) -> io::Result<impl Iterator<Item = io::Result<Record>>> {
+        // more than a hundred thousand lines; a cooldown does not outlast them
+        const TAIL: u64 = 64 << 20;
+        let mut file = self.open()?;
+        let start = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let lines = BufReader::new(file.take(TAIL)).split(b'\n');
+        // a line that is cut at the start, or was when a disk filled up, is no record
+        Ok(lines.filter_map(|line| {
+            line.map(|line| serde_json::from_slice(&line).ok())
+                .transpose()
+        }))
     }
 
     /// Writes a line, and waits until it is on disk.
@@ -198,6 +226,7 @@ mod tests {
             command: "java".to_owned(),
             process: "process 1 started 2".to_owned(),
             kind: "heap dump".to_owned(),
+            target_directory: None,
             purpose: "test".to_owned(),
             file: (event == Event::Captured).then(|| format!("/dumps/{at}")),
             bytes: None,
@@ -277,6 +306,30 @@ mod tests {
                 r#"attempted Some("10:00:00"), unfinished false, captured Some("/dumps/10:00")"#
             ]],
         );
+    }
+
+    #[test]
+    fn what_is_unfinished() {
+        use Event::*;
+        let check = |events: &[Event], expected: &[&str]| {
+            let directory = tempfile::tempdir().unwrap();
+            let log = AuditLog::in_directory(directory.path());
+            for (event, process) in events.iter().zip(["a", "a", "b"]) {
+                let record = Record {
+                    process: process.to_owned(),
+                    ..record("10:00", *event, "orders")
+                };
+                log.append(&record).unwrap();
+            }
+            let unfinished = log.unfinished().unwrap();
+            let processes: Vec<&str> = unfinished.iter().map(|r| r.process.as_str()).collect();
+            assert_eq!(processes, expected);
+        };
+        check(&[], &[]);
+        check(&[Started, Captured, Started], &["b"]);
+        check(&[Started, Refused, Captured], &["a"]);
+        check(&[Captured, Started, Started], &["a", "b"]);
+        check(&[Started, Failed, Cancelled], &[]);
     }
 
     #[test]

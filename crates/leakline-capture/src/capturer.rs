@@ -165,8 +165,9 @@ impl Capturer {
     /// exists keeps its mode: what stands in it is readable for its owner only in any case; but
     /// a warning is logged where others may write, for they could replace or remove dumps.
     ///
-    /// Unfinished files that a killed capture left there are removed, unless a capture into it
-    /// is under way.
+    /// Unfinished files of captures that were killed are removed there and, where the process
+    /// still runs, from the directory by way of which it was to be dumped; unless a capture into
+    /// `directory` is under way.
     pub fn new(directory: impl Into<PathBuf>, guards: Guards) -> Result<Self, CaptureError> {
         let directory = directory.into();
         DirBuilder::new()
@@ -193,6 +194,7 @@ impl Capturer {
         // what cannot be locked now is told when a capture is asked for
         if let Ok(Some(_turn)) = capturer.audit.take_turn() {
             capturer.remove_unfinished();
+            capturer.remove_abandoned();
         }
         Ok(capturer)
     }
@@ -206,10 +208,10 @@ impl Capturer {
     ///
     /// However it ends, it leaves a line in the audit log and no unfinished file, unless its own
     /// process is killed (SIGKILL, a crash, a signal that is not caught). Then the log still says
-    /// that it was started, which counts for the cooldown; what is unfinished in our directory
-    /// goes with the next [`Capturer::new`]; but what the JVM has written, and writes on, stays
-    /// in the target's directory until the next capture that goes by way of it. So catch signals
-    /// and cancel ([`CaptureRequest::cancellation`]).
+    /// that it was started, which counts for the cooldown, and what is left goes with the next
+    /// [`Capturer::new`]. Until then the JVM writes on and its file stays, and if it has ended
+    /// before, until the next capture by way of the same directory. So catch signals and cancel
+    /// ([`CaptureRequest::cancellation`]).
     pub fn capture(
         &self,
         request: &CaptureRequest,
@@ -244,7 +246,10 @@ impl Capturer {
         let jvm = Jvm::attach(&request.process, timeout, &request.cancellation)?;
         // if nobody could remember the pause, there must be none
         self.audit
-            .append(&line(request, Event::Started))
+            .append(&Record {
+                target_directory: Some(request.target_directory.clone()),
+                ..line(request, Event::Started)
+            })
             .and_then(|()| own.sync_all())
             .map_err(|source| self.audit_error("write the audit log", source))?;
         let started = Timestamp::from(SystemTime::now());
@@ -440,6 +445,21 @@ impl Capturer {
         }
     }
 
+    /// What killed captures left with processes that still run. It is our turn, so none of them
+    /// is under way.
+    fn remove_abandoned(&self) {
+        for record in self.audit.unfinished().unwrap_or_default() {
+            let process = Process::open(record.pid).ok();
+            let process = process.filter(|process| process.key() == record.process);
+            if let (Some(process), Some(directory)) = (process, record.target_directory)
+                && let Ok(place) = TargetDirectory::open(&process, &directory)
+                && let Err(error) = place.sweep()
+            {
+                tracing::warn!(%error, "what a killed capture left could not be looked for");
+            }
+        }
+    }
+
     fn open_directory(&self) -> Result<File, CaptureError> {
         File::open(&self.directory).map_err(|source| CaptureError::Io {
             action: "open",
@@ -494,6 +514,7 @@ fn line(request: &CaptureRequest, event: Event) -> Record {
         command: request.process.command().to_owned(),
         process: request.process.key(),
         kind: kind.to_owned(),
+        target_directory: None,
         purpose: request.purpose.clone(),
         file: None,
         bytes: None,

@@ -157,6 +157,11 @@ impl TargetDirectory {
         }
     }
 
+    /// Removes what captures left in it that were killed.
+    pub(crate) fn sweep(&self) -> Result<(), CaptureError> {
+        self.act(|| self.remove_abandoned())
+    }
+
     /// Removes folders of captures that were killed before they could: those nobody has locked.
     fn remove_abandoned(&self) {
         for name in entries(&self.fd) {
