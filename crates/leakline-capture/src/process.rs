@@ -6,6 +6,7 @@
 
 mod evidence;
 mod find;
+mod host;
 mod options;
 mod status;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use leakline_model::{Resource, Timestamp};
 
-use super::find::{Candidate, Sighting};
+use super::find::Sighting;
+use super::host::Candidate;
 use super::options::system_property;
 
 /// How much clocks that are set by hand or by NTP may part over the life of a process.

@@ -7,16 +7,13 @@
 //! besides the id must tie the process to it. What remains in doubt is an error: a dump of the
 //! wrong process is worse than none.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use leakline_model::{Resource, Timestamp};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
-use rustix::time::{ClockId, clock_gettime};
 
+use super::Process;
 use super::evidence::{Evidence, compare};
-use super::{Process, Status, mapped_machine, nul_separated, status};
+use super::host::{Candidate, Host};
 use crate::error::Refusal;
 
 /// When a process was heard of: the event times of its telemetry.
@@ -126,7 +123,11 @@ pub fn find(resource: &Resource, sighting: &Sighting) -> Result<Process, FindErr
         proc: Path::new("/proc"),
     };
     let wanted = Wanted::of(resource)?;
-    let candidates = host.candidates(&wanted);
+    let candidates = host.candidates(
+        wanted.pid,
+        resource.get("process.executable.path"),
+        &|container_paths| wanted.fits_container(container_paths),
+    );
     let chosen = wanted.choose(candidates, sighting, &host.name())?;
     let process = Process::open(chosen.pid)?;
     // between the look at it and its opening its id may have gone to another
@@ -145,25 +146,6 @@ struct Wanted<'a> {
     container: Option<String>,
     pod: Option<String>,
     host: Option<String>,
-}
-
-/// What procfs says about a process; empty where we may not look.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Candidate {
-    pub(super) pid: u32,
-    pub(super) inner_pid: u32,
-    pub(super) command: String,
-    pub(super) started: Timestamp,
-    pub(super) started_ticks: u64,
-    /// Names by which its host may go; none when they cannot be told.
-    pub(super) host_names: Vec<String>,
-    /// Paths that carry the ids of its container and pod.
-    pub(super) container_paths: String,
-    /// Paths by which its executable may go, the kernel's first; none when they cannot be told.
-    pub(super) executables: Vec<String>,
-    pub(super) is_jvm: Option<bool>,
-    pub(super) environment: Vec<String>,
-    pub(super) command_line: Vec<String>,
 }
 
 impl<'a> Wanted<'a> {
@@ -190,8 +172,7 @@ impl<'a> Wanted<'a> {
         self.container.is_some() || self.pod.is_some()
     }
 
-    fn fits_container(&self, candidate: &Candidate) -> bool {
-        let paths = &candidate.container_paths;
+    fn fits_container(&self, paths: &str) -> bool {
         let has = |id: &Option<String>| id.as_ref().is_none_or(|id| paths.contains(id.as_str()));
         // systemd's cgroup driver writes the uid with underscores
         let has_pod = |uid: &Option<String>| {
@@ -210,7 +191,8 @@ impl<'a> Wanted<'a> {
         own_host: &str,
     ) -> Result<Candidate, FindError> {
         candidates.retain(|candidate| {
-            self.pid.is_none_or(|pid| pid == candidate.inner_pid) && self.fits_container(candidate)
+            self.pid.is_none_or(|pid| pid == candidate.inner_pid)
+                && self.fits_container(&candidate.container_paths)
         });
         self.narrow_to_host(&mut candidates, own_host)?;
         let mut judged = self.without_contradicted(candidates, sighting)?;
@@ -342,182 +324,10 @@ fn same_host(a: &str, b: &str) -> bool {
     a == b || (a.contains('.') != b.contains('.') && first_label(&a) == first_label(&b))
 }
 
-/// A host as its procfs shows it.
-struct Host<'a> {
-    proc: &'a Path,
-}
-
-impl Host<'_> {
-    fn name(&self) -> String {
-        let name = fs::read_to_string(self.proc.join("sys/kernel/hostname")).unwrap_or_default();
-        name.trim().to_owned()
-    }
-
-    /// Every process that may be the one, with what there is to know about it. A process that
-    /// ends meanwhile, or that we may not look into, is known less about or left out.
-    fn candidates(&self, wanted: &Wanted<'_>) -> Vec<Candidate> {
-        let mut pids: Vec<u32> = fs::read_dir(self.proc)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect();
-        pids.sort_unstable();
-        let booted = booted();
-        pids.into_iter()
-            .filter_map(|pid| self.candidate(pid, wanted, booted))
-            .collect()
-    }
-
-    fn candidate(&self, pid: u32, wanted: &Wanted<'_>, booted: Timestamp) -> Option<Candidate> {
-        let directory = self.proc.join(pid.to_string());
-        // first, so that what is read after it is of this process if its start is the same at
-        // the end
-        let stat = fs::read_to_string(directory.join("stat")).ok()?;
-        let started_ticks = status::start_ticks(&stat)?;
-        let status = Status::parse(&fs::read_to_string(directory.join("status")).ok()?)?;
-        let other_pid = wanted.pid.is_some_and(|pid| pid != status.inner_pid);
-        // kernel threads and zombies have no memory
-        if other_pid || status.resident_bytes == 0 {
-            return None;
-        }
-        let environment = nul_separated(&directory.join("environ"));
-        let candidate = Candidate {
-            pid,
-            inner_pid: status.inner_pid,
-            command: status.name,
-            started: booted + ticks(started_ticks),
-            started_ticks,
-            host_names: self.host_names(&directory, &environment),
-            container_paths: if wanted.needs_container() {
-                container_paths(&directory)
-            } else {
-                String::new()
-            },
-            environment,
-            ..Candidate::default()
-        };
-        // the rest is not worth reading of every process of a host
-        if !wanted.fits_container(&candidate) {
-            return None;
-        }
-        let machine = mapped_machine(&directory).ok();
-        let library = machine.as_ref().and_then(|machine| machine.as_ref());
-        Some(Candidate {
-            executables: executables(
-                &directory,
-                library.map(|(_, path)| path.as_path()),
-                wanted.resource.get("process.executable.path"),
-            ),
-            is_jvm: machine.as_ref().map(Option::is_some),
-            command_line: nul_separated(&directory.join("cmdline")),
-            ..candidate
-        })
-    }
-
-    /// The names its host may go by. Those of another UTS namespace can only be read by entering
-    /// it, but container runtimes write them where we can look.
-    fn host_names(&self, directory: &Path, environment: &[String]) -> Vec<String> {
-        let own_namespace = link_text(&self.proc.join("self/ns/uts"));
-        let namespace = link_text(&directory.join("ns/uts"));
-        if !namespace.is_empty() && namespace == own_namespace {
-            return vec![self.name()];
-        }
-        let file = fs::read_to_string(directory.join("root/etc/hostname")).unwrap_or_default();
-        let variable = environment
-            .iter()
-            .find_map(|entry| entry.strip_prefix("HOSTNAME="))
-            .unwrap_or_default();
-        [file.trim(), variable]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-}
-
-/// The cgroup paths, and the sources of the files that a container runtime mounts into `/etc`.
-///
-/// Inside a cgroup namespace the first says nothing, which is why OpenTelemetry SDKs read the
-/// second too. Other mounts are left out: a host sees those of all its containers.
-fn container_paths(directory: &Path) -> String {
-    let mut paths = fs::read_to_string(directory.join("cgroup")).unwrap_or_default();
-    let mounts = fs::read_to_string(directory.join("mountinfo")).unwrap_or_default();
-    for mount in mounts.lines() {
-        let mut fields = mount.split(' ').skip(3);
-        if let (Some(source), Some("/etc/hostname" | "/etc/hosts" | "/etc/resolv.conf")) =
-            (fields.next(), fields.next())
-        {
-            paths.push_str(source);
-            paths.push('\n');
-        }
-    }
-    paths
-}
-
-/// Paths by which the executable of a process may go: the kernel's; the stated one if it is a
-/// link to it; and what Java's SDK makes of the property `java.home`, which with JDK 8 or a
-/// launcher of one's own is not what was started.
-fn executables(directory: &Path, library: Option<&Path>, stated: Option<&str>) -> Vec<String> {
-    let executable = link_text(&directory.join("exe"));
-    if executable.is_empty() {
-        return Vec::new();
-    }
-    // an update of its package leaves a process with the old file, which has no name any more
-    let executable = executable.trim_end_matches(" (deleted)").to_owned();
-    let home = library
-        .into_iter()
-        .flat_map(Path::ancestors)
-        .find(|ancestor| ancestor.file_name().is_some_and(|name| name == "lib"))
-        .and_then(Path::parent);
-    let java = home.map(|home| home.join("bin/java").display().to_string());
-    let link = stated
-        .filter(|stated| is_same_file(directory, stated))
-        .map(str::to_owned);
-    [Some(executable), java, link]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-/// Whether `path`, as the process sees it, is the file that it runs.
-fn is_same_file(directory: &Path, path: &str) -> bool {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let file = |path: &Path| openat(CWD, path, flags, Mode::empty()).ok();
-    let inside = || {
-        let root = file(&directory.join("root"))?;
-        let resolve = ResolveFlags::IN_ROOT;
-        openat2(&root, path, flags, Mode::empty(), resolve).ok()
-    };
-    let identity = |file| rustix::fs::fstat(file).ok().map(|s| (s.st_dev, s.st_ino));
-    let own = file(&directory.join("exe")).and_then(identity);
-    own.is_some() && inside().and_then(identity) == own
-}
-
-/// When this host was booted, by today's clock.
-fn booted() -> Timestamp {
-    let nanoseconds = |clock| {
-        let time = clock_gettime(clock);
-        time.tv_sec
-            .saturating_mul(1_000_000_000)
-            .saturating_add(time.tv_nsec)
-    };
-    let since_boot = nanoseconds(ClockId::Boottime);
-    Timestamp::from_nanos(nanoseconds(ClockId::Realtime).saturating_sub(since_boot))
-}
-
-fn ticks(count: u64) -> Duration {
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Duration::from_millis(count.saturating_mul(1000) / per_second)
-}
-
-fn link_text(path: &Path) -> String {
-    let target: PathBuf = fs::read_link(path).unwrap_or_default();
-    target.to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::fs;
+    use std::time::{Duration, SystemTime};
 
     use expect_test::{Expect, expect};
 
@@ -744,7 +554,10 @@ mod tests {
             ("host.name", host.name()),
             (
                 "process.executable.path",
-                link_text(Path::new("/proc/self/exe")),
+                fs::read_link("/proc/self/exe")
+                    .unwrap()
+                    .display()
+                    .to_string(),
             ),
         ])
     }
