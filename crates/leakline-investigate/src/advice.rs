@@ -276,7 +276,7 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
         steps,
         code: sketch::sketch(suspect),
         until_then: Prose::from(
-            "Until the fix is out, roll back to a version without the growth, or restart the process before the forecast time; more heap only delays it.",
+            "Until the fix is out, roll back to a version without the growth, or restart the process before memory runs out; more heap only delays it.",
         ),
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn counted(
     };
     let requests = counters
         .iter()
-        .map(|counter| increase(counter, range))
+        .map(|counter| increase(counter, &exports, range))
         .sum();
     Ok(Some(Counted { range, requests }))
 }
@@ -58,23 +58,31 @@ fn between_exports(exports: &BTreeSet<Timestamp>, wanted: TimeRange) -> Option<T
     (start < end).then(|| TimeRange::new(*start, *end))
 }
 
-/// By how much a counter rose in `range`. A fall is a restart at zero, and a counter that first
-/// appears inside `range` began at zero there: its process exports all counters together.
-fn increase(samples: &[Sample], range: TimeRange) -> f64 {
-    let mut total = 0.0;
-    let mut before = (range.start, 0.0);
-    for (number, sample) in samples.iter().enumerate() {
-        let rise = if sample.value < before.1 {
-            sample.value
-        } else {
-            sample.value - before.1
-        };
-        if number > 0 || sample.timestamp > range.start {
-            total += rise * share_inside(TimeRange::new(before.0, sample.timestamp), range);
-        }
-        before = (sample.timestamp, sample.value);
-    }
-    total
+/// By how much a counter rose in `range`. A fall is a restart at zero. A counter that first
+/// appears at a later export than others began at zero at the one before: a process exports all
+/// its counters together.
+fn increase(samples: &[Sample], exports: &BTreeSet<Timestamp>, range: TimeRange) -> f64 {
+    let Some(first) = samples.first() else {
+        return 0.0;
+    };
+    let before = exports.range(..first.timestamp).next_back();
+    let zero = before.map(|time| Sample {
+        timestamp: *time,
+        value: 0.0,
+    });
+    let counts: Vec<Sample> = zero.into_iter().chain(samples.iter().copied()).collect();
+    counts
+        .windows(2)
+        .map(|pair| {
+            let (before, after) = (pair[0], pair[1]);
+            let rise = if after.value < before.value {
+                after.value
+            } else {
+                after.value - before.value
+            };
+            rise * share_inside(TimeRange::new(before.timestamp, after.timestamp), range)
+        })
+        .sum()
 }
 
 /// The share of `time` that lies inside `range`, 0 to 1.
