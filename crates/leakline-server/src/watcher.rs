@@ -19,10 +19,12 @@ use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
 use crate::settings::Settings;
-use crate::work::{Outcome, Workshop};
+use crate::work::{Job, Outcome, Workshop};
 
-/// A process under investigation that has sent nothing for this long has ended. Longer than an
-/// outage of the network or a Collector usually lasts.
+/// A process under investigation that has sent nothing for this long is looked for.
+const SILENCE: Duration = Duration::from_secs(60);
+/// And after this long it has ended, wherever it ran: longer than an outage of the network or a
+/// Collector usually lasts.
 const GONE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How soon a told stop is noticed.
 const STOP_LATENCY: Duration = Duration::from_millis(200);
@@ -87,6 +89,7 @@ impl Watcher {
                 receiver.store.clone(),
                 receiver.detector.clone(),
                 settings.capture.then(|| settings.data.join("dumps")),
+                settings.capture_cooldown,
             )),
             receiver,
             archive,
@@ -96,7 +99,7 @@ impl Watcher {
         }
     }
 
-    /// Works until told to stop. Work on other threads is then abandoned; nothing depends on it.
+    /// Works until told to stop. A capture under way is then cancelled, other work abandoned.
     pub(crate) async fn run(self, stopped: watch::Receiver<bool>) -> Result<(), ServerError> {
         tokio::task::spawn_blocking(move || self.watch(&stopped))
             .await
@@ -130,6 +133,7 @@ impl Watcher {
                 next_expiry = Instant::now() + EXPIRY_INTERVAL;
             }
         }
+        self.workshop.cancel();
     }
 
     fn evaluate(&mut self, now: Timestamp) {
@@ -153,10 +157,15 @@ impl Watcher {
                 .notices
                 .send(Notice::Verdict(Box::new(transition.clone())));
         }
-        let events: Vec<Outcome> = self
-            .open
-            .keys()
-            .filter_map(|p| news(&detector, p, now))
+        let under_way: Vec<ProcessKey> = self.open.keys().cloned().collect();
+        let judged: Vec<Outcome> = under_way
+            .iter()
+            .filter_map(|process| judged(&detector, process))
+            .collect();
+        let silent: Vec<(ProcessKey, Duration)> = under_way
+            .into_iter()
+            .map(|process| (process.clone(), silence(&detector, &process, now)))
+            .filter(|(_, silence)| *silence > SILENCE)
             .collect();
         for assessment in worrying(&detector) {
             let entries = self.archive.entries();
@@ -177,9 +186,15 @@ impl Watcher {
             }
         }
         drop(detector);
-        events
-            .into_iter()
-            .for_each(|(process, event)| self.tell(&process, event));
+        for (process, event) in judged {
+            self.tell(&process, event);
+        }
+        for (process, silence) in silent {
+            // the network may be out, and the process none the worse for it
+            if silence > GONE_AFTER || self.workshop.has_ended(&process) {
+                self.tell(&process, Event::ProcessGone);
+            }
+        }
         let processes: Vec<ProcessKey> = self.open.keys().cloned().collect();
         processes
             .iter()
@@ -245,9 +260,16 @@ impl Watcher {
                     self.finish(&id, *case, now);
                     return;
                 }
-                work => self
-                    .workshop
-                    .begin(process.clone(), work, self.outcomes.0.clone()),
+                work => {
+                    let latest_dump = open.investigation.case().dumps.last();
+                    let follows = latest_dump.map(|dump| dump.name.clone());
+                    let job = Job {
+                        process: process.clone(),
+                        action: work,
+                        follows,
+                    };
+                    self.workshop.begin(job, self.outcomes.0.clone());
+                }
             }
         }
         self.tell_steps(process);
@@ -328,20 +350,16 @@ impl Watcher {
 }
 
 /// What the detector now says of a process under investigation.
-fn news(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Option<Outcome> {
-    let silent = detector
-        .last_seen(process)
-        .is_some_and(|seen| now.duration_since(seen) > GONE_AFTER);
-    let event = if silent {
-        Event::ProcessGone
-    } else {
-        let assessment = detector.assessment(process)?.clone();
-        Event::Assessed {
-            assessment,
-            floor: latest_floor(detector, process),
-        }
-    };
-    Some((process.clone(), event))
+fn judged(detector: &Detector, process: &ProcessKey) -> Option<Outcome> {
+    let assessment = detector.assessment(process)?.clone();
+    let floor = latest_floor(detector, process);
+    Some((process.clone(), Event::Assessed { assessment, floor }))
+}
+
+/// How long a process has been silent.
+fn silence(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Duration {
+    let last_seen = detector.last_seen(process);
+    last_seen.map_or(Duration::ZERO, |last_seen| now.duration_since(last_seen))
 }
 
 fn latest_floor(detector: &Detector, process: &ProcessKey) -> Option<f64> {
