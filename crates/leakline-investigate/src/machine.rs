@@ -498,6 +498,9 @@ impl Investigation {
     fn analyzed(&mut self, now: Timestamp, findings: HeapFindings) {
         let text = match findings.prime_suspect() {
             Some(suspect) => format!("heap analysed: {}", suspect.sentence),
+            None if findings.report.reachable_bytes.len() > 1 => {
+                "heap analysed: nothing grew between the dumps".to_owned()
+            }
             None => "heap analysed: nothing stands out".to_owned(),
         };
         self.log(now, StepKind::Analysis, text);
