@@ -16,6 +16,19 @@ pub enum Form {
 }
 
 impl Form {
+    /// All of them.
+    pub const ALL: [Form; 4] = [Form::Text, Form::Markdown, Form::Html, Form::Json];
+
+    /// The name under which a report in this form is kept: `report.html`.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Form::Text => "report.txt",
+            Form::Markdown => "report.md",
+            Form::Html => "report.html",
+            Form::Json => "report.json",
+        }
+    }
+
     /// Writes what people read from the document, and JSON by itself: it has all, and not only
     /// what fits on a page.
     pub(crate) fn write(

@@ -5,7 +5,7 @@ use leakline_model::{ByteSize, SignedByteSize, grouped};
 use serde::Serialize;
 
 use crate::advice;
-use crate::document::{self, Block, Document, Figure, Table, Tone};
+use crate::document::{Block, Document, Figure, Table, Tone};
 use crate::form::Form;
 use crate::json::{
     AccumulatedJson, HolderJson, StepJson, SuspectGrowthJson, pretty, rounded, time,
@@ -23,22 +23,7 @@ const FRAMES: usize = 12;
 
 /// The report and what grew between the dumps, in the form asked for.
 pub fn render(report: &HeapReport, growth: &[GrowthRow], form: Form) -> String {
-    form.write(|| layout(report, growth), || render_json(report, growth))
-}
-
-/// For a terminal, 100 columns wide.
-pub fn render_text(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::text(&layout(report, growth))
-}
-
-/// As Markdown.
-pub fn render_markdown(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::markdown(&layout(report, growth))
-}
-
-/// As one self-contained HTML file.
-pub fn render_html(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::html(&layout(report, growth))
+    form.write(|| layout(report, growth), || json(report, growth))
 }
 
 fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
@@ -410,7 +395,7 @@ struct GrowthJson<'a> {
 }
 
 /// As JSON, schema `leakline.heap-report/1`.
-pub fn render_json(report: &HeapReport, growth: &[GrowthRow]) -> String {
+fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
     let (dump, totals) = (&report.dump, &report.totals);
     pretty(&ReportJson {
         schema: "leakline.heap-report/1",

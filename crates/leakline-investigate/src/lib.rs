@@ -45,23 +45,3 @@ pub use report::{
 pub fn render(report: &InvestigationReport, form: Form) -> String {
     form.write(|| layout::document(report), || json::investigation(report))
 }
-
-/// The report as Markdown.
-pub fn render_markdown(report: &InvestigationReport) -> String {
-    document::markdown(&layout::document(report))
-}
-
-/// The report as one self-contained HTML file.
-pub fn render_html(report: &InvestigationReport) -> String {
-    document::html(&layout::document(report))
-}
-
-/// The report for a terminal, 100 columns wide.
-pub fn render_text(report: &InvestigationReport) -> String {
-    document::text(&layout::document(report))
-}
-
-/// The report as JSON, schema `leakline.investigation/1`.
-pub fn render_json(report: &InvestigationReport) -> String {
-    json::investigation(report)
-}

@@ -18,10 +18,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use leakline_investigate::Form;
 use leakline_investigate::detect_report::{self, ServiceHistory};
 use serde::Deserialize;
 
-use crate::archive::{Archive, ReportForm};
+use crate::archive::Archive;
 use crate::page;
 use crate::receiver::Receiver;
 
@@ -79,7 +80,7 @@ async fn services(State(api): State<Api>) -> Response {
         .into_iter()
         .map(ServiceHistory::at_present)
         .collect::<Vec<_>>();
-    json(detect_report::render_json(&services))
+    json(detect_report::render(&services, Form::Json))
 }
 
 async fn investigations(State(api): State<Api>) -> Response {
@@ -91,37 +92,46 @@ async fn investigations(State(api): State<Api>) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct FormChoice {
     format: Option<String>,
 }
 
 async fn investigation(
     State(api): State<Api>,
     Path(id): Path<String>,
-    Query(form): Query<Form>,
+    Query(choice): Query<FormChoice>,
     headers: HeaderMap,
 ) -> Response {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
-    let (form, content_type) = match form.format.as_deref() {
-        Some("json") => (ReportForm::Json, "application/json"),
-        Some("markdown" | "md") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
-        Some("html") => (ReportForm::Html, "text/html; charset=utf-8"),
+    let form = match choice.format.as_deref() {
+        Some("json") => Form::Json,
+        Some("markdown" | "md") => Form::Markdown,
+        Some("html") => Form::Html,
+        Some("text") => Form::Text,
         Some(other) => {
-            let message = format!("unknown format {other:?}; choose markdown, html or json\n");
+            let message =
+                format!("unknown format {other:?}; choose text, markdown, html or json\n");
             return (StatusCode::BAD_REQUEST, message).into_response();
         }
-        None if accept.contains("text/html") => (ReportForm::Html, "text/html; charset=utf-8"),
-        None if accept.contains("text/markdown") => {
-            (ReportForm::Markdown, "text/markdown; charset=utf-8")
-        }
-        None => (ReportForm::Json, "application/json"),
+        None if accept.contains("text/html") => Form::Html,
+        None if accept.contains("text/markdown") => Form::Markdown,
+        None => Form::Json,
     };
     match api.archive.report(&id, form) {
-        Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        Some(text) => ([(header::CONTENT_TYPE, content_type(form))], text).into_response(),
         None => without_report(&api, &id),
+    }
+}
+
+fn content_type(form: Form) -> &'static str {
+    match form {
+        Form::Text => "text/plain; charset=utf-8",
+        Form::Markdown => "text/markdown; charset=utf-8",
+        Form::Html => "text/html; charset=utf-8",
+        Form::Json => "application/json",
     }
 }
 

@@ -11,34 +11,11 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use leakline_investigate::Form;
 use leakline_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ServerError;
-
-/// Forms in which a report is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportForm {
-    /// `report.md`
-    Markdown,
-    /// `report.html`
-    Html,
-    /// `report.json`
-    Json,
-    /// `report.txt`
-    Text,
-}
-
-impl ReportForm {
-    fn file_name(self) -> &'static str {
-        match self {
-            ReportForm::Markdown => "report.md",
-            ReportForm::Html => "report.html",
-            ReportForm::Json => "report.json",
-            ReportForm::Text => "report.txt",
-        }
-    }
-}
 
 /// The outcome of an investigation that the server did not live to finish.
 pub(crate) const INTERRUPTED: &str = "interrupted";
@@ -111,12 +88,7 @@ impl Archive {
     }
 
     /// Writes the report of an investigation in one form.
-    pub(crate) fn save_report(
-        &self,
-        id: &str,
-        form: ReportForm,
-        text: &str,
-    ) -> std::io::Result<()> {
+    pub(crate) fn save_report(&self, id: &str, form: Form, text: &str) -> std::io::Result<()> {
         replace(
             &self.folder.join(id).join(form.file_name()),
             text.as_bytes(),
@@ -124,7 +96,7 @@ impl Archive {
     }
 
     /// The report of an investigation; `None` when there is none (yet).
-    pub fn report(&self, id: &str, form: ReportForm) -> Option<String> {
+    pub fn report(&self, id: &str, form: Form) -> Option<String> {
         // an id is one plain name: nothing outside the folder can be asked for
         let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !plain {
@@ -217,16 +189,13 @@ mod tests {
         assert!(outcomes.eq([Some(INTERRUPTED.to_owned()), Some(INTERRUPTED.to_owned())]));
 
         archive
-            .save_report(&ids[1], ReportForm::Markdown, "# Report")
+            .save_report(&ids[1], Form::Markdown, "# Report")
             .unwrap();
         assert_eq!(
-            archive.report(&ids[1], ReportForm::Markdown).as_deref(),
+            archive.report(&ids[1], Form::Markdown).as_deref(),
             Some("# Report")
         );
-        assert_eq!(archive.report(&ids[1], ReportForm::Html), None);
-        assert_eq!(
-            archive.report("../../etc/passwd", ReportForm::Markdown),
-            None
-        );
+        assert_eq!(archive.report(&ids[1], Form::Html), None);
+        assert_eq!(archive.report("../../etc/passwd", Form::Markdown), None);
     }
 }

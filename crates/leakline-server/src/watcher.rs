@@ -9,12 +9,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use leakline_detect::{Assessment, Detector, Transition, Verdict};
-use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings, gather};
+use leakline_investigate::{Action, CaseFile, Event, Form, Investigation, Surroundings, gather};
 use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 use crate::admission::Admission;
-use crate::archive::{Archive, InvestigationEntry, ReportForm};
+use crate::archive::{Archive, InvestigationEntry};
 use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
@@ -296,16 +296,8 @@ impl Watcher {
         let process = case.process.clone();
         let surroundings = self.surroundings(&process, now);
         let report = leakline_investigate::build(&case, &surroundings);
-        let forms = [
-            (
-                ReportForm::Markdown,
-                leakline_investigate::render_markdown(&report),
-            ),
-            (ReportForm::Html, leakline_investigate::render_html(&report)),
-            (ReportForm::Json, leakline_investigate::render_json(&report)),
-            (ReportForm::Text, leakline_investigate::render_text(&report)),
-        ];
-        for (form, text) in forms {
+        for form in Form::ALL {
+            let text = leakline_investigate::render(&report, form);
             if let Err(error) = self.archive.save_report(id, form, &text) {
                 tracing::error!(%error, id, "the report cannot be written");
             }

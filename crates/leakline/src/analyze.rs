@@ -2,7 +2,7 @@
 
 use leakline_investigate::heap_report;
 
-use crate::args::{AnalyzeArguments, Format, ReferenceKinds};
+use crate::args::{AnalyzeArguments, ReferenceKinds};
 use crate::{Outcome, dumps, output};
 
 /// Analyses the dumps and writes the report on the latest.
@@ -15,12 +15,7 @@ pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
     let (findings, _) = dumps::analyze(&arguments.dumps, references)?;
     let (heap, growth) = (&findings.report, &findings.growth);
     let report = &arguments.report;
-    let text = match report.format {
-        Format::Text => heap_report::render_text(heap, growth),
-        Format::Markdown => heap_report::render_markdown(heap, growth),
-        Format::Html => heap_report::render_html(heap, growth),
-        Format::Json => heap_report::render_json(heap, growth),
-    };
+    let text = heap_report::render(heap, growth, report.format.into());
     output::write(&text, report.output.as_deref())?;
     let found = !heap.suspects.is_empty();
     Ok(if found && report.fail_on_leak {

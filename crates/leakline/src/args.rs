@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use leakline_investigate::Form;
 
 use crate::duration::parse_duration;
 
@@ -246,4 +247,15 @@ pub enum Format {
     Html,
     /// For programs; versioned schema
     Json,
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Form {
+        match format {
+            Format::Text => Form::Text,
+            Format::Markdown => Form::Markdown,
+            Format::Html => Form::Html,
+            Format::Json => Form::Json,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use leakline_detect::{Assessment, Detector, Verdict};
 use leakline_investigate::detect_report::{self, ServiceHistory};
 use leakline_investigate::plot::PlotView;
 
-use crate::args::{DetectArguments, Format};
+use crate::args::DetectArguments;
 use crate::telemetry::{Replay, Telemetry};
 use crate::{Outcome, output};
 
@@ -29,12 +29,7 @@ pub fn run(arguments: &DetectArguments) -> anyhow::Result<Outcome> {
         }
     }
     let report = &arguments.report;
-    let text = match report.format {
-        Format::Text => detect_report::render_text(&services),
-        Format::Markdown => detect_report::render_markdown(&services),
-        Format::Html => detect_report::render_html(&services),
-        Format::Json => detect_report::render_json(&services),
-    };
+    let text = detect_report::render(&services, report.format.into());
     output::write(&text, report.output.as_deref())?;
     let leak = services.iter().any(|service| {
         service

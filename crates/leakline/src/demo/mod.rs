@@ -3,18 +3,20 @@
 mod load;
 mod service;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use leakline_detect::Verdict;
+use leakline_investigate::Form;
 use leakline_model::Timestamp;
-use leakline_server::{Notice, ReportForm, Server, Settings};
+use leakline_server::{Notice, Server, Settings};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::args::{DemoArguments, Format, Runtime};
+use crate::args::{DemoArguments, Runtime};
 use crate::progress::Progress;
 use crate::{Outcome, output, serve};
 use load::Load;
@@ -71,21 +73,16 @@ async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Resul
     };
     stage.server.stop().await;
 
-    let html = arguments.output.join("report.html");
-    output::write(&report.html, Some(&html))?;
-    output::write(&report.markdown, Some(&arguments.output.join("report.md")))?;
-    output::write(&report.json, Some(&arguments.output.join("report.json")))?;
+    for (form, text) in &report {
+        output::write(text, Some(&arguments.output.join(form.file_name())))?;
+    }
+    let html = arguments.output.join(Form::Html.file_name());
     output::say(&format!(
         "the report with its plot is in {}\n",
         html.display()
     ));
-    let text = match arguments.format {
-        Format::Text => report.text,
-        Format::Markdown => report.markdown,
-        Format::Html => report.html,
-        Format::Json => report.json,
-    };
-    output::write(&text, None)?;
+    let asked_for = Form::from(arguments.format);
+    output::write(report.get(&asked_for).map_or("", String::as_str), None)?;
     Ok(Outcome::Done)
 }
 
@@ -138,12 +135,7 @@ fn demo_settings(output: &Path) -> Settings {
 }
 
 /// The report in all its forms.
-struct Report {
-    text: String,
-    markdown: String,
-    html: String,
-    json: String,
-}
+type Report = BTreeMap<Form, String>;
 
 /// Everything that a run of the demo moves.
 struct Stage {
@@ -220,12 +212,10 @@ impl Stage {
             );
         }
         let report = report.context("the server has heard nothing of order-service")?;
-        Ok(Report {
-            text: leakline_investigate::render_text(&report),
-            markdown: leakline_investigate::render_markdown(&report),
-            html: leakline_investigate::render_html(&report),
-            json: leakline_investigate::render_json(&report),
-        })
+        let forms = Form::ALL.into_iter();
+        Ok(forms
+            .map(|form| (form, leakline_investigate::render(&report, form)))
+            .collect())
     }
 
     fn start(&self, version: &str) -> anyhow::Result<RunningService> {
@@ -286,18 +276,16 @@ impl Stage {
     }
 
     fn report(&self, id: &str) -> anyhow::Result<Report> {
-        let form = |form: ReportForm| {
-            self.server
-                .archive()
+        let archive = self.server.archive();
+        let read = |form| {
+            archive
                 .report(id, form)
                 .context("the report could not be read")
         };
-        Ok(Report {
-            text: form(ReportForm::Text)?,
-            markdown: form(ReportForm::Markdown)?,
-            html: form(ReportForm::Html)?,
-            json: form(ReportForm::Json)?,
-        })
+        Form::ALL
+            .into_iter()
+            .map(|form| Ok((form, read(form)?)))
+            .collect()
     }
 }
 
