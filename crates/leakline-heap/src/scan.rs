@@ -1,6 +1,7 @@
 //! First pass over a dump: names, classes, roots, and the set of all object ids.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use leakline_hprof::{
     ClassDump, GcRoot, HeapRecord, HeapSegment, Hprof, HprofError, Ids, Line, RecordBody,
@@ -98,7 +99,11 @@ impl<'a> Names<'a> {
 const LISTED_PROBLEMS: usize = 20;
 
 impl<'a> Scan<'a> {
-    pub(crate) fn of(hprof: &Hprof<'a>, progress: &(dyn Fn(f32) + Sync)) -> Scan<'a> {
+    pub(crate) fn of(
+        hprof: &Hprof<'a>,
+        release: &(dyn Fn(Range<u64>) + Sync),
+        progress: &(dyn Fn(f32) + Sync),
+    ) -> Scan<'a> {
         let mut scan = Scan {
             complete: true,
             ..Scan::default()
@@ -122,7 +127,7 @@ impl<'a> Scan<'a> {
             .par_iter()
             .enumerate()
             .map(|(number, segment)| {
-                let part = SegmentScan::of(number as u32, segment);
+                let part = SegmentScan::of(number as u32, segment, release);
                 let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
                 progress(done as f32 / total);
                 part
@@ -176,7 +181,11 @@ struct SegmentScan<'a> {
 }
 
 impl<'a> SegmentScan<'a> {
-    fn of(number: u32, segment: &HeapSegment<'a>) -> SegmentScan<'a> {
+    fn of(
+        number: u32,
+        segment: &HeapSegment<'a>,
+        release: &(dyn Fn(Range<u64>) + Sync),
+    ) -> SegmentScan<'a> {
         let mut scan = SegmentScan::default();
         let mut recent = RecentIds::default();
         let mut chunk = Chunk::starting(number, segment.offset);
@@ -205,11 +214,13 @@ impl<'a> SegmentScan<'a> {
                 _ => {}
             }
             if chunk.extend(id, records.offset()) {
+                release(chunk.bytes());
                 scan.chunks.push(chunk);
                 chunk = Chunk::starting(number, records.offset());
             }
         }
         if !chunk.is_empty() {
+            release(chunk.bytes());
             scan.chunks.push(chunk);
         }
         scan

@@ -2,6 +2,7 @@
 //! the heap engine. The server and the commands on files carry out the same actions with the
 //! same functions; where the store is and where the bytes of a dump come from is theirs to know.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use leakline_correlate::{Correlation, Growth, Metrics, Window, attribute, operations};
@@ -83,7 +84,8 @@ pub struct DumpOptions<'p> {
 
 /// Analyses dumps of one process, oldest first: the report on the last one, ranked by growth since
 /// the first, and the facts of each dump. One dump at a time is open and in memory; `dumps` is
-/// asked for the next only when the one before is done.
+/// asked for the next only when the one before is done. `release` is told of parts of it that
+/// need not stay in memory for now.
 ///
 /// # Errors
 ///
@@ -91,9 +93,10 @@ pub struct DumpOptions<'p> {
 pub fn analyze<D, E>(
     dumps: impl IntoIterator<Item = Result<D, E>>,
     options: &DumpOptions<'_>,
+    release: impl Fn(&D, Range<usize>) + Sync,
 ) -> Result<(HeapFindings, Vec<DumpFacts>), E>
 where
-    D: AsRef<[u8]>,
+    D: AsRef<[u8]> + Sync,
     E: From<HeapError>,
 {
     let mut findings = HeapFindings::default();
@@ -101,9 +104,11 @@ where
     let mut facts = Vec::new();
     for dump in dumps {
         let dump = dump?;
+        let release = |range| release(&dump, range);
         let load = LoadOptions {
             references: options.references,
             progress: options.progress,
+            release: Some(&release),
         };
         let heap = leakline_heap::load(dump.as_ref(), &load)?;
         let analyze = AnalyzeOptions {
