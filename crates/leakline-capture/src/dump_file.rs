@@ -147,15 +147,15 @@ impl DumpFile {
 
     /// Gives back the memory that a part of the dump takes in this process. Nothing is lost: it
     /// stays in the page cache, and reading it again maps it again. Pages at the ends of the
-    /// range are given back whole.
+    /// range are given back whole, and some before it.
     #[allow(
         unsafe_code,
         reason = "pages that were read count as memory of the process until they are unmapped"
     )]
     pub fn release(&self, range: Range<usize>) {
         let Some(map) = &self.map else { return };
-        let start = range.start - range.start % PAGE;
-        let end = range.end.next_multiple_of(PAGE).min(map.len());
+        let start = range.start - range.start % FAULT_AROUND;
+        let end = range.end.min(map.len());
         if start < end {
             // SAFETY: the mapping is of a file, shared and read-only, so that pages which are
             // dropped come back with the same bytes.
@@ -179,8 +179,9 @@ impl AsRef<[u8]> for DumpFile {
     }
 }
 
-/// Least size of a page; where pages are larger the system rounds, or refuses.
-const PAGE: usize = 4096;
+/// Linux maps so many bytes around a page that is read, so that reading on from the end of a range
+/// maps some of the range again.
+const FAULT_AROUND: usize = 64 << 10;
 
 const BUFFER: usize = 128 << 10;
 

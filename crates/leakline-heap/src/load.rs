@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
 use crate::error::HeapError;
 use crate::graph::{Heap, NONE};
-use crate::index::AddressIndex;
+use crate::index::{AddressIndex, Finder};
 use crate::layout::{self, SizeInput};
 use crate::reachability::{self, Strength};
 use crate::records::{Chunk, RecordIndex, object_id};
@@ -331,6 +331,9 @@ struct ObjectPasses<'p, 'a> {
     release: &'p (dyn Fn(Range<u64>) + Sync),
 }
 
+/// Finds classes, the objects that records describe, and those that they refer to.
+type Finders<'f> = (ClassFinder<'f>, Finder<'f>, Finder<'f>);
+
 /// What the first of them finds, by object.
 struct Found {
     class_of: Vec<u32>,
@@ -359,8 +362,8 @@ impl<'a> ObjectPasses<'_, 'a> {
             .take(self.classes.classes.table.len())
             .collect();
         let undescribed = AtomicU64::new(0);
-        self.each_record(0.0, |record, finder| {
-            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+        self.each_record(0.0, |record, (finder, own, _)| {
+            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
                 return;
             };
             let object = object as usize;
@@ -449,22 +452,23 @@ impl<'a> ObjectPasses<'_, 'a> {
         drop(lengths_of_rows);
         let edges = atomics(rows.edges(), NONE);
         let unresolved = AtomicU64::new(0);
-        let resolve = |id: u64| match self.index.find(id) {
-            Some(object) => object,
-            None => {
-                unresolved.fetch_add(u64::from(id != 0), Relaxed);
-                NONE
-            }
-        };
-        self.each_record(0.5, |record, finder| {
-            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+        self.each_record(0.5, |record, (finder, own, others)| {
+            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
                 return;
             };
             let row = &edges[rows.row(object)];
             if self.in_order {
                 row.iter().for_each(|edge| edge.store(NONE, Relaxed));
             }
-            self.link(&record, finder, row, resolve);
+            self.link(&record, finder, row, |id| {
+                if id == 0 {
+                    return NONE;
+                }
+                others.find(id).unwrap_or_else(|| {
+                    unresolved.fetch_add(1, Relaxed);
+                    NONE
+                })
+            });
         });
         for thread in self.threads {
             let row = &edges[rows.row(thread.object)];
@@ -485,7 +489,7 @@ impl<'a> ObjectPasses<'_, 'a> {
         record: &HeapRecord<'a>,
         finder: &mut ClassFinder<'_>,
         row: &[AtomicU32],
-        resolve: impl Fn(u64) -> u32,
+        mut resolve: impl FnMut(u64) -> u32,
     ) {
         match *record {
             HeapRecord::Instance {
@@ -531,24 +535,30 @@ impl<'a> ObjectPasses<'_, 'a> {
     fn each_record(
         &self,
         progress_from: f32,
-        visit: impl Fn(HeapRecord<'a>, &mut ClassFinder<'_>) + Sync,
+        visit: impl Fn(HeapRecord<'a>, &mut Finders<'_>) + Sync,
     ) {
         let chunks = self.records.chunks();
         let done = AtomicUsize::new(0);
-        let chunk = |finder: &mut ClassFinder<'_>, chunk: &Chunk| {
+        let chunk = |finders: &mut Finders<'_>, chunk: &Chunk| {
             for record in self.records.records(chunk) {
-                visit(record, finder);
+                visit(record, finders);
             }
             (self.release)(chunk.bytes());
             let done = done.fetch_add(1, Relaxed) + 1;
             (self.progress)(progress_from + 0.5 * done as f32 / chunks.len() as f32);
         };
-        let finder = || ClassFinder::new(&self.classes.ids);
+        let finders = || {
+            (
+                ClassFinder::new(&self.classes.ids),
+                Finder::new(self.index),
+                Finder::new(self.index),
+            )
+        };
         if self.in_order {
-            let mut finder = finder();
-            chunks.iter().for_each(|next| chunk(&mut finder, next));
+            let mut finders = finders();
+            chunks.iter().for_each(|next| chunk(&mut finders, next));
         } else {
-            chunks.par_iter().for_each_init(finder, chunk);
+            chunks.par_iter().for_each_init(finders, chunk);
         }
     }
 }

@@ -45,15 +45,14 @@ impl Rows {
         let mut before = (object % Self::SAMPLE) as u32;
         if before > 0 {
             loop {
-                let ones = word.count_ones();
-                if ones >= before {
+                while word == 0 {
+                    position += 1;
+                    word = self.bits[position];
+                }
+                before -= 1;
+                if before == 0 {
                     break;
                 }
-                before -= ones;
-                position += 1;
-                word = self.bits[position];
-            }
-            for _ in 1..before {
                 word &= word - 1;
             }
             start = position * 64 + word.trailing_zeros() as usize + 1;

@@ -95,6 +95,9 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Bytes of segments passed over before their pages are given back.
+const RELEASED_AT_ONCE: u64 = 32 << 20;
+
 /// Problems listed; a hostile dump can have one for every byte.
 const LISTED_PROBLEMS: usize = 20;
 
@@ -109,9 +112,15 @@ impl<'a> Scan<'a> {
             ..Scan::default()
         };
         let mut segments: Vec<HeapSegment<'a>> = Vec::new();
+        let mut released = 0;
         for record in hprof.records() {
             match record.map(|record| record.body) {
                 Ok(RecordBody::HeapDump(segment) | RecordBody::HeapDumpSegment(segment)) => {
+                    // only the headers of segments are read here, but whole pages come with them
+                    if segment.offset - released > RELEASED_AT_ONCE {
+                        release(released..segment.offset);
+                        released = segment.offset;
+                    }
                     segments.push(segment);
                 }
                 Ok(body) => scan.names.add(body),
