@@ -3,15 +3,17 @@
 //! A plain file is mapped into memory. A gzip file (recognised by its first bytes, whatever its
 //! name; several members in a row, as the JDK itself writes them) is inflated into a temporary
 //! file that has no name, and so is gone when the process is, and that is mapped. Either way
-//! memory use is the page cache's business, not ours.
+//! the bytes stay in the page cache and can leave our memory at any time
+//! ([`DumpFile::release`]).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use leakline_model::{ByteSize, grouped};
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::target::free_bytes;
 
@@ -143,6 +145,28 @@ impl DumpFile {
         self.map.as_deref().unwrap_or_default()
     }
 
+    /// Gives back the memory that a part of the dump takes in this process. Nothing is lost: it
+    /// stays in the page cache, and reading it again maps it again. Pages at the ends of the
+    /// range are given back whole, and some before it.
+    #[allow(
+        unsafe_code,
+        reason = "pages that were read count as memory of the process until they are unmapped"
+    )]
+    pub fn release(&self, range: Range<usize>) {
+        let Some(map) = &self.map else { return };
+        let start = range.start - range.start % FAULT_AROUND;
+        let end = range.end.min(map.len());
+        if start < end {
+            // SAFETY: the mapping is of a file, shared and read-only, so that pages which are
+            // dropped come back with the same bytes.
+            let dropped = unsafe {
+                map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
+            };
+            // a system that keeps them does no harm
+            drop(dropped);
+        }
+    }
+
     /// What is wrong with the file around the dump, for people; empty when nothing is.
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -154,6 +178,10 @@ impl AsRef<[u8]> for DumpFile {
         self.as_slice()
     }
 }
+
+/// Linux maps so many bytes around a page that is read, so that reading on from the end of a range
+/// maps some of the range again.
+const FAULT_AROUND: usize = 64 << 10;
 
 const BUFFER: usize = 128 << 10;
 
@@ -374,6 +402,11 @@ mod tests {
         let content = content(700_000);
         assert_eq!(whole(&content), content);
         assert_eq!(whole(&gzip(&content)), content);
+        let (dump, _) = open(&content, &OpenOptions::default()).unwrap();
+        for range in [0..content.len(), 5000..5001, 699_999..usize::MAX / 2, 3..3] {
+            dump.release(range);
+            assert_eq!(dump.as_slice(), content);
+        }
         let (first, second) = content.split_at(300_001);
         let members = [gzip(first), gzip(&[]), gzip(second)].concat();
         assert_eq!(whole(&members), content);

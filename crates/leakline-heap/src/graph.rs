@@ -11,7 +11,7 @@
 //!
 //! The reference from every object to its class is not stored: it follows from the class.
 //!
-//! Memory: 12 bytes per object, 4 per reference, and the index.
+//! Memory: 4 bytes and a few bits per object, 4 bytes per reference, and the index.
 
 use crate::classes::{Class, ClassKind, ClassNumber, Classes};
 use crate::index::AddressIndex;
@@ -20,6 +20,8 @@ use crate::reachability::Strength;
 use crate::records::RecordIndex;
 use crate::report::DumpFacts;
 use crate::roots::{Root, Thread};
+use crate::rows::Rows;
+use crate::shapes::Shapes;
 use crate::symbols::{Symbol, Symbols};
 
 /// No object: a null reference, the parent of a top-level object.
@@ -28,54 +30,6 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Sizes are kept in units of eight bytes; no JVM aligns objects to less.
 pub(crate) const SIZE_UNIT: u64 = 8;
 
-/// Where the rows of references start. Positions need more than 32 bits only on the largest
-/// heaps, so they are kept as a wide base for each block and a narrow remainder for each object.
-pub(crate) struct Offsets {
-    bases: Vec<u64>,
-    remainders: Vec<u32>,
-}
-
-impl Offsets {
-    const BLOCK: usize = 1024;
-
-    /// From the lengths of the rows; the end of the last row is added. `None` when a block of
-    /// rows holds more references than its remainders can count.
-    pub(crate) fn from_lengths(mut lengths: Vec<u32>) -> Option<Offsets> {
-        lengths.push(0);
-        let mut bases = Vec::with_capacity(lengths.len() / Self::BLOCK + 1);
-        let mut position = 0u64;
-        let mut base = 0u64;
-        for (row, length) in lengths.iter_mut().enumerate() {
-            if row % Self::BLOCK == 0 {
-                base = position;
-                bases.push(base);
-            }
-            let next = position + u64::from(*length);
-            *length = u32::try_from(position - base).ok()?;
-            position = next;
-        }
-        Some(Offsets {
-            bases,
-            remainders: lengths,
-        })
-    }
-
-    #[inline]
-    fn start(&self, row: usize) -> usize {
-        (self.bases[row / Self::BLOCK] + u64::from(self.remainders[row])) as usize
-    }
-
-    #[inline]
-    pub(crate) fn row(&self, row: u32) -> std::ops::Range<usize> {
-        self.start(row as usize)..self.start(row as usize + 1)
-    }
-
-    /// Number of references in all rows.
-    pub(crate) fn total(&self) -> usize {
-        self.start(self.remainders.len() - 1)
-    }
-}
-
 /// A dump as a graph. Made by [`load`](crate::load); borrows the dump's bytes, from which the
 /// content of single objects (names of threads, strings) is read when it is asked for.
 pub struct Heap<'a> {
@@ -83,9 +37,8 @@ pub struct Heap<'a> {
     pub(crate) index: AddressIndex,
     pub(crate) symbols: Symbols,
     pub(crate) classes: Classes,
-    pub(crate) class_of: Vec<ClassNumber>,
-    pub(crate) sizes: Vec<u32>,
-    pub(crate) offsets: Offsets,
+    pub(crate) shapes: Shapes,
+    pub(crate) rows: Rows,
     pub(crate) edges: Vec<u32>,
     /// By class: the class object, unless it is a root; then the reference to it says nothing.
     pub(crate) class_edges: Vec<u32>,
@@ -100,12 +53,12 @@ pub struct Heap<'a> {
 impl<'a> Heap<'a> {
     /// Number of objects, unreachable ones included.
     pub fn len(&self) -> usize {
-        self.class_of.len()
+        self.shapes.len()
     }
 
     /// Whether there is no object. Never so for a heap that was loaded.
     pub fn is_empty(&self) -> bool {
-        self.class_of.is_empty()
+        self.shapes.len() == 0
     }
 
     /// What the dump is and what was wrong with it.
@@ -136,7 +89,7 @@ impl<'a> Heap<'a> {
     /// Bytes of the object itself, as the JVM counts them.
     #[inline]
     pub fn shallow(&self, object: u32) -> u64 {
-        u64::from(self.sizes[object as usize]) * SIZE_UNIT
+        u64::from(self.shapes.get(object).size) * SIZE_UNIT
     }
 
     /// The name of the object's class, as in source.
@@ -146,7 +99,7 @@ impl<'a> Heap<'a> {
 
     /// The class name for people: class objects are named after what they stand for.
     pub fn display_class(&self, object: u32) -> String {
-        match self.classes.of_object(object) {
+        match self.class_of_mirror(object) {
             Some(class) => format!("class {}", self.symbols.name(self.classes.get(class).name)),
             None => self.class_name(object).to_owned(),
         }
@@ -154,18 +107,30 @@ impl<'a> Heap<'a> {
 
     #[inline]
     pub(crate) fn class(&self, object: u32) -> &Class {
-        self.classes.get(self.class_of[object as usize])
+        self.classes.get(self.class_number(object))
+    }
+
+    #[inline]
+    pub(crate) fn class_number(&self, object: u32) -> ClassNumber {
+        self.shapes.get(object).class
+    }
+
+    /// The class that a class object stands for; `None` for other objects.
+    #[inline]
+    pub(crate) fn class_of_mirror(&self, object: u32) -> Option<ClassNumber> {
+        let may_be = self.class_number(object) == self.classes.class_class;
+        may_be.then(|| self.classes.of_object(object)).flatten()
     }
 
     /// The stored row of references, without the one to the class.
     #[inline]
     pub(crate) fn row(&self, object: u32) -> &[u32] {
-        &self.edges[self.offsets.row(object)]
+        &self.edges[self.rows.row(object)]
     }
 
     #[inline]
-    fn class_edge(&self, object: u32) -> u32 {
-        self.class_edges[self.class_of[object as usize] as usize]
+    pub(crate) fn class_edge(&self, object: u32) -> u32 {
+        self.class_edges[self.class_number(object) as usize]
     }
 
     /// Every reference that is not null, whatever its strength; the one to the class first.
@@ -209,7 +174,7 @@ impl<'a> Heap<'a> {
     }
 
     #[inline]
-    fn referent_slot(&self, object: u32) -> Option<(Strength, u32)> {
+    pub(crate) fn referent_slot(&self, object: u32) -> Option<(Strength, u32)> {
         match self.references {
             References::Strong => self.class(object).referent,
             References::All => None,
@@ -218,7 +183,7 @@ impl<'a> Heap<'a> {
 
     /// What the reference at `position` of the object's row is called.
     pub(crate) fn edge_name(&self, object: u32, position: usize) -> EdgeName {
-        if let Some(class) = self.classes.of_object(object) {
+        if let Some(class) = self.class_of_mirror(object) {
             let class = self.classes.get(class);
             return match position.checked_sub(crate::classes::CLASS_SLOTS.len()) {
                 None => EdgeName::OfClass(position),

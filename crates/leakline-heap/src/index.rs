@@ -3,10 +3,11 @@
 //! HPROF ids are addresses, so the set of all ids is a sparse bitmap: pages of 512 slots, one
 //! cache line of bits each, kept only where objects are. The index of an object is the rank of
 //! its bit; consecutive pages form runs, and a heap has few of them, so a lookup is a short
-//! binary search and at most eight population counts. Indices are therefore ordered by address.
+//! binary search, which a [`Finder`] mostly spares, and one population count. Indices are therefore
+//! ordered by address.
 //!
-//! Memory: 68 bytes per page and 16 bytes per run. On a JVM heap that is about a bit per eight
-//! bytes of heap; the worst input (every object on a page and a run of its own) costs 84 bytes
+//! Memory: 76 bytes per page and 16 bytes per run. On a JVM heap that is about a bit per eight
+//! bytes of heap; the worst input (every object on a page and a run of its own) costs 92 bytes
 //! per object.
 
 /// Words of 64 slots in a page.
@@ -64,6 +65,7 @@ impl AddressIndexBuilder {
             shift,
             runs: Vec::new(),
             ranks: Vec::with_capacity(self.pages.len()),
+            ranks_of_words: Vec::with_capacity(self.pages.len()),
             bits: Vec::with_capacity(self.pages.len()),
             len: 0,
         };
@@ -81,7 +83,11 @@ impl AddressIndexBuilder {
                 index.runs.push(Run {
                     first_page: page,
                     position: index.bits.len() as u32,
+                    pages: 0,
                 });
+            }
+            if let Some(run) = index.runs.last_mut() {
+                run.pages += 1;
             }
             index.bits.push(words);
             last_page = Some(page);
@@ -89,7 +95,16 @@ impl AddressIndexBuilder {
         let mut rank = 0u64;
         for words in &index.bits {
             index.ranks.push(u32::try_from(rank).ok()?);
-            rank += words.iter().map(|w| u64::from(w.count_ones())).sum::<u64>();
+            let mut within = 0u64;
+            let mut packed = 0u64;
+            for (word, bits) in words.iter().enumerate() {
+                if let Some(before) = word.checked_sub(1) {
+                    packed |= within << (RANK_BITS * before as u32);
+                }
+                within += u64::from(bits.count_ones());
+            }
+            index.ranks_of_words.push(packed);
+            rank += within;
         }
         // the last value is reserved: it means "no object"
         index.len = u32::try_from(rank).ok().filter(|len| *len < u32::MAX)?;
@@ -133,11 +148,17 @@ fn set(words: &mut [u64; WORDS], slot: u64) {
     words[(slot / 64) as usize % WORDS] |= 1 << (slot % 64);
 }
 
+/// Bits of a rank within a page, for all words but the first, for which it is 0. The first takes
+/// none, so that seven of them fill a word.
+const RANK_BITS: u32 = 9;
+
 /// Consecutive pages.
+#[derive(Clone, Copy, Default)]
 struct Run {
     first_page: u64,
     /// Where its first page stands in `bits`.
     position: u32,
+    pages: u32,
 }
 
 /// The set of all object ids, numbered in ascending order.
@@ -146,6 +167,8 @@ pub(crate) struct AddressIndex {
     runs: Vec<Run>,
     /// Number of objects before each page.
     ranks: Vec<u32>,
+    /// Number of objects before each word of a page but the first, in [`RANK_BITS`] each.
+    ranks_of_words: Vec<u64>,
     bits: Vec<[u64; WORDS]>,
     len: u32,
 }
@@ -162,26 +185,34 @@ impl AddressIndex {
             return None;
         }
         let slot = id >> self.shift;
-        let page = slot / SLOTS;
+        let run = self.run_of(slot / SLOTS)?;
+        self.find_in(run, slot)
+    }
+
+    fn run_of(&self, page: u64) -> Option<&Run> {
         let next = self.runs.partition_point(|run| run.first_page <= page);
-        let run = self.runs.get(next.checked_sub(1)?)?;
-        let position = usize::try_from(page - run.first_page)
-            .ok()?
-            .checked_add(run.position as usize)?;
-        // past the run's last page the position belongs to the next run
-        if self
-            .runs
-            .get(next)
-            .is_some_and(|next| position >= next.position as usize)
-        {
+        self.runs.get(next.checked_sub(1)?)
+    }
+
+    #[inline]
+    fn find_in(&self, run: &Run, slot: u64) -> Option<u32> {
+        let page = (slot / SLOTS).checked_sub(run.first_page)?;
+        if page >= u64::from(run.pages) {
             return None;
         }
+        let position = run.position as usize + page as usize;
         let words = self.bits.get(position)?;
         let (word, bit) = ((slot % SLOTS / 64) as usize, slot % 64);
         if words[word] >> bit & 1 == 0 {
             return None;
         }
-        let before: u32 = words[..word].iter().map(|w| w.count_ones()).sum();
+        let before = match word.checked_sub(1) {
+            None => 0,
+            Some(word) => {
+                let shift = RANK_BITS * word as u32;
+                (self.ranks_of_words[position] >> shift) as u32 & ((1 << RANK_BITS) - 1)
+            }
+        };
         let within = (words[word] & ((1 << bit) - 1)).count_ones();
         Some(self.ranks[position] + before + within)
     }
@@ -223,6 +254,14 @@ impl AddressIndex {
             })
     }
 
+    /// What the addresses of all objects are multiples of, as a power of two; no more than 2^9.
+    pub(crate) fn alignment_bits(&self) -> u32 {
+        let used = self.bits.iter().flatten().fold(0, |all, word| all | word);
+        let slots = (0..64).filter(|slot| used >> slot & 1 != 0);
+        let bits = slots.fold(64u32, |bits, slot| bits | slot);
+        self.shift + bits.trailing_zeros()
+    }
+
     fn page_at(&self, position: usize) -> u64 {
         let run = self
             .runs
@@ -231,6 +270,35 @@ impl AddressIndex {
             Some(run) => run.first_page + (position as u64 - u64::from(run.position)),
             None => 0,
         }
+    }
+}
+
+/// Finds objects, quickly those that stand near the one found last.
+pub(crate) struct Finder<'i> {
+    index: &'i AddressIndex,
+    run: Run,
+}
+
+impl<'i> Finder<'i> {
+    pub(crate) fn new(index: &'i AddressIndex) -> Self {
+        Finder {
+            index,
+            run: Run::default(),
+        }
+    }
+
+    /// The index of the object with this id.
+    #[inline]
+    pub(crate) fn find(&mut self, id: u64) -> Option<u32> {
+        if id & ((1 << self.index.shift) - 1) != 0 {
+            return None;
+        }
+        let slot = id >> self.index.shift;
+        let page = slot / SLOTS;
+        if page.wrapping_sub(self.run.first_page) >= u64::from(self.run.pages) {
+            self.run = *self.index.run_of(page)?;
+        }
+        self.index.find_in(&self.run, slot)
     }
 }
 
@@ -270,11 +338,17 @@ mod tests {
             let expected: BTreeSet<u64> = ids.into_iter().collect();
             prop_assert_eq!(index.len() as usize, expected.len());
             prop_assert_eq!(index.ids().collect::<Vec<_>>(), expected.iter().copied().collect::<Vec<_>>());
+            if let Some(all) = expected.iter().copied().reduce(|all, id| all | id) {
+                prop_assert_eq!(index.alignment_bits().min(8), all.trailing_zeros().min(8));
+            }
+            let mut finder = Finder::new(&index);
             for (rank, id) in expected.iter().enumerate() {
                 prop_assert_eq!(index.find(*id), Some(rank as u32));
+                prop_assert_eq!(finder.find(*id), Some(rank as u32));
                 prop_assert_eq!(index.id(rank as u32), *id);
                 for near in [id - 1, id + 1, id + 4096, id.wrapping_add(1 << 40)] {
                     prop_assert_eq!(index.find(near).is_some(), expected.contains(&near));
+                    prop_assert_eq!(finder.find(near).is_some(), expected.contains(&near));
                 }
             }
         }

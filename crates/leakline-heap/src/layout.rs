@@ -12,6 +12,7 @@
 //! tightest gap), and the static fields of the class that it stands for.
 
 use leakline_hprof::{PrimitiveType, Version};
+use rayon::prelude::*;
 
 use crate::classes::{ClassKind, Classes, Field};
 use crate::graph::SIZE_UNIT;
@@ -106,13 +107,14 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
         .collect();
 
     let mut sizes = input.lengths;
-    for (size, class) in sizes.iter_mut().zip(input.class_of) {
+    let classes = input.class_of.par_iter();
+    sizes.par_iter_mut().zip(classes).for_each(|(size, class)| {
         let bytes = match array_element[*class as usize] {
             Some(element) => layout.array_size(element, *size),
             None => u64::from(instance_sizes[*class as usize]),
         };
         *size = units(bytes);
-    }
+    });
     for &(object, class) in input.classes.objects() {
         let class = input.classes.get(class);
         let statics = class.static_bytes(layout.reference);
@@ -127,8 +129,7 @@ fn alignment(index: &AddressIndex) -> u32 {
     if u64::from(index.len()) < LEAST_SAMPLE {
         return 8;
     }
-    let bits = index.ids().fold(0, |bits, id| bits | id);
-    1 << bits.trailing_zeros().clamp(3, 8)
+    1 << index.alignment_bits().clamp(3, 8)
 }
 
 fn units(bytes: u64) -> u32 {
@@ -324,15 +325,17 @@ impl Evidence {
             };
             let object = number - 1;
             let class_number = input.class_of[object];
-            let class = classes.get(class_number);
             if class_number == classes.class_class
                 && let Some(of) = classes.of_object(object as u32)
             {
                 mirror_gaps.push((of, u32::try_from(gap).unwrap_or(u32::MAX)));
                 continue;
             }
-            let is_sampled = (number as u64 / RUN).is_multiple_of(stride);
-            if !is_sampled || !class.described {
+            if !(number as u64 / RUN).is_multiple_of(stride) {
+                continue;
+            }
+            let class = classes.get(class_number);
+            if !class.described {
                 continue;
             }
             sampled += 1;

@@ -32,22 +32,26 @@
 //!
 //! - `load`: the passes over the dump; `scan`, `index`, `records`, `classes`, `layout`, `roots`
 //!   and `strings` are their parts.
-//! - `graph`: the [`Heap`].
-//! - `reachability`, `dominators`: what is held, and by what.
+//! - `graph`: the [`Heap`]; `rows`, `shapes` and `bits` are how it comes to be small.
+//! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
+//!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
 //!   path, so that piles show even where nothing dominates them.
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
+//! - `histogram`: sums by class.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
 
 #![deny(clippy::disallowed_methods)]
 
 mod analyze;
+mod bits;
 mod classes;
 mod collections;
 mod dominators;
 mod error;
 mod graph;
 mod growth;
+mod histogram;
 mod index;
 mod layout;
 mod load;
@@ -57,8 +61,11 @@ mod places;
 mod reachability;
 mod records;
 mod report;
+mod retention;
 mod roots;
+mod rows;
 mod scan;
+mod shapes;
 mod strings;
 mod suspects;
 mod symbols;
@@ -67,7 +74,7 @@ pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;
 pub use graph::Heap;
 pub use growth::{HeapSummary, growth};
-pub use load::{LoadOptions, Phase, Progress, References, load};
+pub use load::{LoadOptions, Phase, Progress, References, Release, load};
 pub use reachability::Strength;
 pub use report::*;
 pub use roots::{Frame, Local, Root, RootKind, Thread};

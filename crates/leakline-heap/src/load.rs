@@ -1,7 +1,8 @@
 //! From the bytes of a dump to the graph, in three passes: ids and names, then the shape of each
 //! object, then the references. The passes over objects run in parallel over chunks of the dump.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use leakline_hprof::{
     ClassDump, HeapRecord, Hprof, PrimitiveType, Value, ValueType, java_class_name,
@@ -10,14 +11,16 @@ use rayon::prelude::*;
 
 use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
 use crate::error::HeapError;
-use crate::graph::{Heap, NONE, Offsets};
-use crate::index::AddressIndex;
+use crate::graph::{Heap, NONE};
+use crate::index::{AddressIndex, Finder};
 use crate::layout::{self, SizeInput};
 use crate::reachability::{self, Strength};
 use crate::records::{Chunk, RecordIndex, object_id};
 use crate::report::DumpFacts;
 use crate::roots::{self, Root, RootKind, Thread};
+use crate::rows::Rows;
 use crate::scan::{Names, Scan};
+use crate::shapes::Shapes;
 use crate::symbols::Symbols;
 
 /// Which references keep an object alive.
@@ -47,6 +50,11 @@ pub enum Phase {
 /// Told the phase and how much of it is done, from 0 to 1; may be called from several threads.
 pub type Progress<'p> = &'p (dyn Fn(Phase, f32) + Sync);
 
+/// Told of parts of the dump, as byte ranges, that need not stay in memory for now: the owner of a
+/// mapped file can let go of the pages. They are read again later. May be called from several
+/// threads.
+pub type Release<'r> = &'r (dyn Fn(Range<usize>) + Sync);
+
 /// How to read a dump.
 #[derive(Clone, Copy, Default)]
 pub struct LoadOptions<'p> {
@@ -54,6 +62,8 @@ pub struct LoadOptions<'p> {
     pub references: References,
     /// Told how far the work is.
     pub progress: Option<Progress<'p>>,
+    /// Told what parts of the dump are not needed for now.
+    pub release: Option<Release<'p>>,
 }
 
 /// Reads a dump (decompressed) into a graph.
@@ -66,8 +76,13 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
             progress(phase, part);
         }
     };
+    let release = |range: Range<u64>| {
+        if let Some(release) = options.release {
+            release(range.start as usize..range.end as usize);
+        }
+    };
     let hprof = Hprof::parse(bytes)?;
-    let mut scan = Scan::of(&hprof, &|part| report(Phase::Scan, part));
+    let mut scan = Scan::of(&hprof, &release, &|part| report(Phase::Scan, part));
     let identifier_bytes = hprof.identifier_size().bytes() as u32;
 
     // classes that objects have but the dump does not describe get a class object all the same
@@ -108,9 +123,10 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         // two records for one object race for its row
         in_order: repeated > 0,
         progress: &|part| report(Phase::Link, part),
+        release: &release,
     };
-    let shapes = passes.shapes();
-    let links = passes.links(shapes.lengths_of_rows, objects)?;
+    let found = passes.found();
+    let links = passes.links(found.lengths_of_rows);
     // HotSpot leaves out the class objects of archived classes that were never loaded: a whole
     // dump has some hundreds of references to them
     let many_unresolved = links.unresolved as usize > links.edges.len() / 100;
@@ -120,7 +136,7 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
             leakline_model::grouped(links.unresolved)
         ));
     }
-    let undescribed = shapes.undescribed;
+    let undescribed = found.undescribed;
     if undescribed > 0 {
         scan.problems.push(format!(
             "{undescribed} objects are of classes that the dump does not describe; their references are unknown"
@@ -131,9 +147,10 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         identifier_bytes,
         classes: &classes.classes,
         index: &index,
-        class_of: &shapes.class_of,
-        lengths: shapes.array_lengths,
+        class_of: &found.class_of,
+        lengths: found.array_lengths,
     });
+    let shapes = Shapes::new(found.class_of, sizes, &found.refers);
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
         taken_at: hprof.header().taken_at,
@@ -147,9 +164,8 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         symbols,
         class_edges: vec![NONE; classes.classes.table.len()],
         classes: classes.classes,
-        class_of: shapes.class_of,
-        sizes,
-        offsets: links.offsets,
+        shapes,
+        rows: links.rows,
         edges: links.edges,
         roots,
         threads,
@@ -312,33 +328,42 @@ struct ObjectPasses<'p, 'a> {
     threads: &'p [Thread],
     in_order: bool,
     progress: &'p (dyn Fn(f32) + Sync),
+    release: &'p (dyn Fn(Range<u64>) + Sync),
 }
 
+/// Finds classes, the objects that records describe, and those that they refer to.
+type Finders<'f> = (ClassFinder<'f>, Finder<'f>, Finder<'f>);
+
 /// What the first of them finds, by object.
-struct Shapes {
+struct Found {
     class_of: Vec<u32>,
     array_lengths: Vec<u32>,
     lengths_of_rows: Vec<u32>,
+    /// By class: whether any of its objects has a row of references.
+    refers: Vec<bool>,
     undescribed: u64,
 }
 
 /// What the second finds.
 struct Links {
-    offsets: Offsets,
+    rows: Rows,
     edges: Vec<u32>,
     unresolved: u64,
 }
 
 impl<'a> ObjectPasses<'_, 'a> {
-    fn shapes(&self) -> Shapes {
+    fn found(&self) -> Found {
         let count = self.index.len() as usize;
         // objects without a record are the class objects made for undescribed classes
         let class_of = atomics(count, self.classes.classes.class_class);
         let array_lengths = atomics(count, 0);
         let rows = atomics(count, 0);
+        let refers: Vec<AtomicBool> = std::iter::repeat_with(AtomicBool::default)
+            .take(self.classes.classes.table.len())
+            .collect();
         let undescribed = AtomicU64::new(0);
-        self.each_record(0.0, |record, finder| {
-            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+        self.each_record(0.0, |record, (finder, own, _)| {
+            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
                 return;
             };
             let object = object as usize;
@@ -346,14 +371,20 @@ impl<'a> ObjectPasses<'_, 'a> {
             class_of[object].store(class, Relaxed);
             array_lengths[object].store(array_length, Relaxed);
             rows[object].store(row, Relaxed);
+            if row > 0 && !refers[class as usize].load(Relaxed) {
+                refers[class as usize].store(true, Relaxed);
+            }
         });
         for thread in self.threads {
-            rows[thread.object as usize].fetch_add(thread.locals.len() as u32, Relaxed);
+            let object = thread.object as usize;
+            rows[object].fetch_add(thread.locals.len() as u32, Relaxed);
+            refers[class_of[object].load(Relaxed) as usize].store(true, Relaxed);
         }
-        Shapes {
+        Found {
             class_of: plain(class_of),
             array_lengths: plain(array_lengths),
             lengths_of_rows: plain(rows),
+            refers: refers.into_iter().map(AtomicBool::into_inner).collect(),
             undescribed: undescribed.into_inner(),
         }
     }
@@ -416,40 +447,41 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    fn links(&self, lengths_of_rows: Vec<u32>, objects: u64) -> Result<Links, HeapError> {
-        let offsets =
-            Offsets::from_lengths(lengths_of_rows).ok_or(HeapError::TooManyObjects { objects })?;
-        let edges = atomics(offsets.total(), NONE);
+    fn links(&self, lengths_of_rows: Vec<u32>) -> Links {
+        let rows = Rows::from_lengths(&lengths_of_rows);
+        drop(lengths_of_rows);
+        let edges = atomics(rows.edges(), NONE);
         let unresolved = AtomicU64::new(0);
-        let resolve = |id: u64| match self.index.find(id) {
-            Some(object) => object,
-            None => {
-                unresolved.fetch_add(u64::from(id != 0), Relaxed);
-                NONE
-            }
-        };
-        self.each_record(0.5, |record, finder| {
-            let Some(object) = object_id(&record).and_then(|id| self.index.find(id)) else {
+        self.each_record(0.5, |record, (finder, own, others)| {
+            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
                 return;
             };
-            let row = &edges[offsets.row(object)];
+            let row = &edges[rows.row(object)];
             if self.in_order {
                 row.iter().for_each(|edge| edge.store(NONE, Relaxed));
             }
-            self.link(&record, finder, row, resolve);
+            self.link(&record, finder, row, |id| {
+                if id == 0 {
+                    return NONE;
+                }
+                others.find(id).unwrap_or_else(|| {
+                    unresolved.fetch_add(1, Relaxed);
+                    NONE
+                })
+            });
         });
         for thread in self.threads {
-            let row = &edges[offsets.row(thread.object)];
+            let row = &edges[rows.row(thread.object)];
             let behind_fields = row.len().saturating_sub(thread.locals.len());
             for (edge, local) in row[behind_fields..].iter().zip(&thread.locals) {
                 edge.store(local.object, Relaxed);
             }
         }
-        Ok(Links {
+        Links {
             edges: plain(edges),
-            offsets,
+            rows,
             unresolved: unresolved.into_inner(),
-        })
+        }
     }
 
     fn link(
@@ -457,7 +489,7 @@ impl<'a> ObjectPasses<'_, 'a> {
         record: &HeapRecord<'a>,
         finder: &mut ClassFinder<'_>,
         row: &[AtomicU32],
-        resolve: impl Fn(u64) -> u32,
+        mut resolve: impl FnMut(u64) -> u32,
     ) {
         match *record {
             HeapRecord::Instance {
@@ -503,23 +535,30 @@ impl<'a> ObjectPasses<'_, 'a> {
     fn each_record(
         &self,
         progress_from: f32,
-        visit: impl Fn(HeapRecord<'a>, &mut ClassFinder<'_>) + Sync,
+        visit: impl Fn(HeapRecord<'a>, &mut Finders<'_>) + Sync,
     ) {
         let chunks = self.records.chunks();
         let done = AtomicUsize::new(0);
-        let chunk = |finder: &mut ClassFinder<'_>, chunk: &Chunk| {
+        let chunk = |finders: &mut Finders<'_>, chunk: &Chunk| {
             for record in self.records.records(chunk) {
-                visit(record, finder);
+                visit(record, finders);
             }
+            (self.release)(chunk.bytes());
             let done = done.fetch_add(1, Relaxed) + 1;
             (self.progress)(progress_from + 0.5 * done as f32 / chunks.len() as f32);
         };
-        let finder = || ClassFinder::new(&self.classes.ids);
+        let finders = || {
+            (
+                ClassFinder::new(&self.classes.ids),
+                Finder::new(self.index),
+                Finder::new(self.index),
+            )
+        };
         if self.in_order {
-            let mut finder = finder();
-            chunks.iter().for_each(|next| chunk(&mut finder, next));
+            let mut finders = finders();
+            chunks.iter().for_each(|next| chunk(&mut finders, next));
         } else {
-            chunks.par_iter().for_each_init(finder, chunk);
+            chunks.par_iter().for_each_init(finders, chunk);
         }
     }
 }

@@ -11,12 +11,9 @@ use crate::report::PathStep;
 const MAX_STEPS: usize = 64;
 
 /// The objects from a start to this one, following parents up.
-pub(crate) fn chain(parent_of: &[u32], object: u32) -> Vec<u32> {
+pub(crate) fn chain(object: u32, parent_of: impl Fn(u32) -> u32) -> Vec<u32> {
     let mut chain: Vec<u32> = std::iter::successors(Some(object), |object| {
-        parent_of
-            .get(*object as usize)
-            .copied()
-            .filter(|parent| *parent != NONE)
+        Some(parent_of(*object)).filter(|parent| *parent != NONE)
     })
     .collect();
     chain.reverse();
@@ -92,7 +89,7 @@ impl Heap<'_> {
         }
         while let Some(next) = queue.pop_front() {
             if next == object {
-                return steps(self, &chain(&parent_of, object));
+                return steps(self, &chain(object, |object| parent_of[object as usize]));
             }
             self.each_strong_reference(next, |target| {
                 if !std::mem::replace(&mut seen[target as usize], true) {

@@ -13,11 +13,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::analyze::Retention;
-use crate::classes::CLASS_SLOTS;
+use crate::bits::{Bits, RankedBits};
+use crate::classes::{CLASS_SLOTS, ClassKind};
 use crate::collections::{self, Owner, Role};
 use crate::graph::{EdgeName, Heap, NONE};
+use crate::histogram::Histogram;
 use crate::reachability::Strength;
+use crate::retention::{Retention, Visitor};
 use crate::roots::{RootKind, Thread};
 use crate::symbols::{Symbol, Symbols};
 
@@ -72,8 +74,9 @@ pub(crate) struct Places {
     pub(crate) symbols: Symbols,
     /// Place of each object; [`NONE`] for objects in none.
     pub(crate) place_of: Vec<u32>,
-    /// The object before each on its shortest path; [`NONE`] at a start.
-    pub(crate) parent_of: Vec<u32>,
+    /// Objects that are not owned, and the object before each of them on its shortest path.
+    entry_points: RankedBits,
+    parents: Vec<u32>,
 }
 
 /// Beyond this many places, further paths are filed under their beginning.
@@ -82,14 +85,34 @@ const MAX_PLACES: usize = 1 << 20;
 const MAX_DEPTH: u32 = 128;
 
 impl Places {
-    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention) -> Places {
+    /// Files all objects; on the walk through the dominator tree that this takes, the histogram
+    /// is filled as well.
+    pub(crate) fn of<'h, 'a>(
+        heap: &'h Heap<'a>,
+        retention: &Retention,
+        histogram: &mut Histogram<'h, 'a>,
+    ) -> Places {
         let mut search = Search::new(heap, retention);
         search.static_fields();
         search.other_roots();
         search.class_slots();
         search.threads();
         search.finalizer_queue();
-        search.finish()
+        let mut filing = Filing {
+            open: vec![0; search.found.places.len()],
+            search,
+            histogram,
+        };
+        retention.walk(heap, &mut filing);
+        filing.search.finish()
+    }
+
+    /// The object before this one on its shortest path; [`NONE`] at a start.
+    pub(crate) fn parent(&self, retention: &Retention, object: u32) -> u32 {
+        if retention.owned.contains(object) {
+            return retention.immediate[object as usize];
+        }
+        self.parents[self.entry_points.rank(object)]
     }
 }
 
@@ -146,6 +169,7 @@ impl<'s, 'a> Search<'s, 'a> {
         for name in &class_names {
             nodes[name.0 as usize] = collections::is_node(symbols.name(*name));
         }
+        let entry_points = RankedBits::new(retention.owned.complement());
         let nowhere = symbols.intern("");
         let root = Place {
             parent: NONE,
@@ -168,7 +192,8 @@ impl<'s, 'a> Search<'s, 'a> {
                 places: vec![root],
                 symbols,
                 place_of: vec![NONE; heap.len()],
-                parent_of: vec![NONE; heap.len()],
+                parents: vec![NONE; entry_points.len()],
+                entry_points,
             },
             children: HashMap::default(),
             queue: std::collections::VecDeque::new(),
@@ -195,7 +220,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 if target == NONE {
                     continue;
                 }
-                let target_class = self.heap.class_of[target as usize];
+                let target_class = self.heap.class_number(target);
                 if self.heap.classes.inherits(
                     target_class,
                     "java.lang.ThreadLocal",
@@ -221,7 +246,7 @@ impl<'s, 'a> Search<'s, 'a> {
         for thread in self.heap.threads() {
             if self.in_search(thread.object) {
                 let name = self.found.symbols.intern(&blank_numbers(&thread.name));
-                let class = self.class_names[self.heap.class_of[thread.object as usize] as usize];
+                let class = self.class_names[self.heap.class_number(thread.object) as usize];
                 let place = self.child(0, Edge::Thread(name), class);
                 self.file(thread.object, place, NONE, false);
             }
@@ -293,7 +318,7 @@ impl<'s, 'a> Search<'s, 'a> {
                         format!("{}.{}", frame.class, frame.method)
                     });
                     let method = self.found.symbols.intern(&method);
-                    self.reach(thread.object, local.object, Edge::Local(method));
+                    self.reach(thread.object, local.object, Edge::Local(method), true);
                 }
             }
         }
@@ -314,6 +339,12 @@ impl<'s, 'a> Search<'s, 'a> {
         self.run();
     }
 
+    /// Whether nothing below the object is of interest to the search, nor has other paths: it is
+    /// filed when the search is over.
+    fn is_private(&self, object: u32) -> bool {
+        self.retention.owned.contains(object) && !self.retention.entangled.contains(object)
+    }
+
     fn in_search(&self, object: u32) -> bool {
         self.found.place_of[object as usize] == NONE
             && self.retention.strengths[object as usize] == self.level
@@ -323,10 +354,10 @@ impl<'s, 'a> Search<'s, 'a> {
         while let Some(object) = self.queue.pop_front() {
             let row = self.heap.row(object).len();
             self.expand_part(object, 0..row);
-            let class = self.heap.class_of[object as usize];
+            let class = self.heap.class_number(object);
             let class = self.heap.classes.get(class).object;
             if class != NONE && self.in_search(class) {
-                self.reach(object, class, Edge::OfClass);
+                self.reach(object, class, Edge::OfClass, true);
             }
         }
     }
@@ -341,7 +372,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let referent = heap.class(object).referent;
         for position in part {
             let target = row[position];
-            if target == NONE || !self.in_search(target) {
+            if target == NONE || !self.in_search(target) || self.is_private(target) {
                 continue;
             }
             if referent
@@ -351,14 +382,14 @@ impl<'s, 'a> Search<'s, 'a> {
                 continue;
             }
             let edge = self.edge(object, position);
-            self.reach(object, target, edge);
+            self.reach(object, target, edge, true);
         }
     }
 
     fn edge(&mut self, object: u32, position: usize) -> Edge {
         match self.heap.edge_name(object, position) {
             EdgeName::Field(name) => {
-                let class = self.class_names[self.heap.class_of[object as usize] as usize];
+                let class = self.class_names[self.heap.class_number(object) as usize];
                 if class == self.thread_local_entry && self.heap.name(name) == "value" {
                     return Edge::ThreadLocal(self.thread_local_name(object));
                 }
@@ -381,13 +412,13 @@ impl<'s, 'a> Search<'s, 'a> {
             .binary_search_by_key(&key, |(object, _)| *object)
         {
             Ok(position) => self.thread_locals[position].1,
-            Err(_) => self.class_names[self.heap.class_of[key as usize] as usize],
+            Err(_) => self.class_names[self.heap.class_number(key) as usize],
         }
     }
 
     fn class_name(&mut self, object: u32) -> Symbol {
-        match self.heap.classes.of_object(object) {
-            None => self.class_names[self.heap.class_of[object as usize] as usize],
+        match self.heap.class_of_mirror(object) {
+            None => self.class_names[self.heap.class_number(object) as usize],
             Some(class) => {
                 if let Some(symbol) = self.class_object_names.get(&class) {
                     return *symbol;
@@ -403,11 +434,11 @@ impl<'s, 'a> Search<'s, 'a> {
         }
     }
 
-    fn reach(&mut self, from: u32, object: u32, edge: Edge) {
-        let class = if self.heap.class_of[object as usize] == self.heap.classes.class_class {
+    fn reach(&mut self, from: u32, object: u32, edge: Edge, expand: bool) {
+        let class = if self.heap.class_number(object) == self.heap.classes.class_class {
             self.class_name(object)
         } else {
-            self.class_names[self.heap.class_of[object as usize] as usize]
+            self.class_names[self.heap.class_number(object) as usize]
         };
         // `head` and `last` of a queue lead to the same nodes
         let edge = match edge {
@@ -416,7 +447,7 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         let parent = self.found.place_of[from as usize];
         let place = self.child(parent, edge, class);
-        self.file(object, place, from, true);
+        self.file(object, place, from, expand);
         if place <= parent {
             self.found.places[place as usize].linked += 1;
         }
@@ -429,7 +460,10 @@ impl<'s, 'a> Search<'s, 'a> {
 
     fn file(&mut self, object: u32, place: u32, from: u32, expand: bool) {
         self.found.place_of[object as usize] = place;
-        self.found.parent_of[object as usize] = from;
+        if !self.retention.owned.contains(object) {
+            let rank = self.found.entry_points.rank(object);
+            self.found.parents[rank] = from;
+        }
         if expand {
             self.queue.push_back(object);
         }
@@ -533,37 +567,6 @@ impl<'s, 'a> Search<'s, 'a> {
 
     fn finish(self) -> Places {
         let mut found = self.found;
-        for object in 0..self.heap.len() as u32 {
-            let number = found.place_of[object as usize];
-            if number == NONE {
-                continue;
-            }
-            let retained = self.retention.retained[object as usize];
-            let place = &mut found.places[number as usize];
-            place.objects += 1;
-            place.own_bytes += self.heap.shallow(object);
-            if place.heaviest.0 == NONE || retained > place.heaviest.1 {
-                place.heaviest = (object, retained);
-            }
-        }
-        // objects below another of the same place are retained by that one already
-        let mut open = vec![0u32; found.places.len()];
-        self.retention.tree.walk(|object, entered| {
-            let number = found.place_of[object as usize];
-            if number == NONE {
-                return;
-            }
-            let open = &mut open[number as usize];
-            if entered {
-                if *open == 0 {
-                    let place = &mut found.places[number as usize];
-                    place.retained += self.retention.retained[object as usize];
-                }
-                *open += 1;
-            } else {
-                *open -= 1;
-            }
-        });
         for number in (0..found.places.len()).rev() {
             let place = &mut found.places[number];
             place.bytes += place.own_bytes;
@@ -576,28 +579,103 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 }
 
+/// The walk through the dominator tree that files what the search for shortest paths left out,
+/// and sums up.
+struct Filing<'f, 's, 'h, 'a> {
+    search: Search<'s, 'a>,
+    /// By place: how many of its objects the walk is inside of.
+    open: Vec<u32>,
+    histogram: &'f mut Histogram<'h, 'a>,
+}
+
+impl Visitor for Filing<'_, '_, '_, '_> {
+    #[inline]
+    fn enter(&mut self, object: u32) {
+        self.histogram.enter(object);
+        let number = self.search.found.place_of[object as usize] as usize;
+        if number == NONE as usize {
+            return;
+        }
+        let bytes = self.search.heap.shallow(object);
+        let place = &mut self.search.found.places[number];
+        place.objects += 1;
+        place.own_bytes += bytes;
+        if self.open.len() <= number {
+            self.open.resize(number + 1, 0);
+        }
+        self.open[number] += 1;
+    }
+
+    #[inline]
+    fn enter_owned(&mut self, owner: u32, edge: usize, object: u32) {
+        let places = &self.search.found.place_of;
+        if places[object as usize] == NONE && places[owner as usize] != NONE {
+            let position = match self.search.heap.class(owner).kind {
+                ClassKind::Plain => edge - self.search.heap.rows.row(owner).start,
+                _ => 0,
+            };
+            let edge = self.search.edge(owner, position);
+            self.search.reach(owner, object, edge, false);
+        }
+        self.enter(object);
+    }
+
+    /// Objects below another of the same place are retained by that one already.
+    #[inline]
+    fn leave(&mut self, object: u32) {
+        let retained = self.search.retention.bytes(object);
+        self.histogram.leave(object, retained);
+        let number = self.search.found.place_of[object as usize] as usize;
+        if number == NONE as usize {
+            return;
+        }
+        let open = &mut self.open[number];
+        *open -= 1;
+        let place = &mut self.search.found.places[number];
+        if *open == 0 {
+            place.retained += retained;
+        }
+        let (heaviest, most) = place.heaviest;
+        if retained > most || heaviest == NONE || (retained == most && object < heaviest) {
+            place.heaviest = (object, retained);
+        }
+    }
+}
+
+/// Objects from which paths start, and through which no other paths lead: classes with static
+/// fields, if they turn out to be held, and threads.
+pub(crate) fn detached(heap: &Heap<'_>) -> Bits {
+    let mut detached = Bits::new(heap.len());
+    for (object, _) in loaded_once(heap) {
+        detached.insert(object);
+    }
+    for thread in heap.threads() {
+        detached.insert(thread.object);
+    }
+    detached
+}
+
 /// Class objects whose static fields begin paths: those reachable, but for classes of which
 /// several loaders have one of the same name.
 fn starting_classes(heap: &Heap<'_>, retention: &Retention) -> Vec<(u32, u32)> {
-    let mut loaded: HashMap<Symbol, u32> = HashMap::new();
-    for (_, class) in heap.classes.objects() {
-        *loaded.entry(heap.classes.get(*class).name).or_default() += 1;
-    }
-    let mut starts: Vec<(u32, u32)> = heap
-        .classes
-        .objects()
-        .iter()
-        .copied()
-        .filter(|(object, class)| {
-            retention.strengths[*object as usize] == Strength::Strong
-                && loaded.get(&heap.classes.get(*class).name) == Some(&1)
-        })
+    let mut starts: Vec<(u32, u32)> = loaded_once(heap)
+        .filter(|(object, _)| retention.strengths[*object as usize] == Strength::Strong)
         .collect();
     starts.sort_by_key(|(object, class)| {
         let name = heap.name(heap.classes.get(*class).name);
         (std::cmp::Reverse(collections::owner(name)), *object)
     });
     starts
+}
+
+/// Classes of which no other has the same name, with their objects.
+fn loaded_once(heap: &Heap<'_>) -> impl Iterator<Item = (u32, u32)> {
+    let mut loaded: HashMap<Symbol, u32> = HashMap::new();
+    for (_, class) in heap.classes.objects() {
+        *loaded.entry(heap.classes.get(*class).name).or_default() += 1;
+    }
+    let all = heap.classes.objects().iter().copied();
+    all.filter(move |(_, class)| loaded.get(&heap.classes.get(*class).name) == Some(&1))
 }
 
 /// `http-nio-8080-exec-12` → `http-nio-*-exec-*`: threads of a pool differ by number.

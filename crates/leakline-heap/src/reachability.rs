@@ -29,7 +29,7 @@ pub enum Strength {
 }
 
 impl Strength {
-    const WEAKER: [Strength; 4] = [
+    pub(crate) const WEAKER: [Strength; 4] = [
         Strength::Soft,
         Strength::Final,
         Strength::Weak,

@@ -3,6 +3,8 @@
 //!
 //! JVMs write the heap mostly in address order, so that few chunks can hold a given id.
 
+use std::ops::Range;
+
 use leakline_hprof::{HeapRecord, HeapSegment, HprofError};
 
 /// Heap records side by side in one segment.
@@ -38,6 +40,11 @@ impl Chunk {
         }
         self.end = end;
         end - self.start >= Self::BYTES
+    }
+
+    /// Where in the dump it stands.
+    pub(crate) fn bytes(&self) -> Range<u64> {
+        self.start..self.end
     }
 
     pub(crate) fn is_empty(&self) -> bool {

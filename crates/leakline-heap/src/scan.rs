@@ -1,6 +1,7 @@
 //! First pass over a dump: names, classes, roots, and the set of all object ids.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use leakline_hprof::{
     ClassDump, GcRoot, HeapRecord, HeapSegment, Hprof, HprofError, Ids, Line, RecordBody,
@@ -94,19 +95,32 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Bytes of segments passed over before their pages are given back.
+const RELEASED_AT_ONCE: u64 = 32 << 20;
+
 /// Problems listed; a hostile dump can have one for every byte.
 const LISTED_PROBLEMS: usize = 20;
 
 impl<'a> Scan<'a> {
-    pub(crate) fn of(hprof: &Hprof<'a>, progress: &(dyn Fn(f32) + Sync)) -> Scan<'a> {
+    pub(crate) fn of(
+        hprof: &Hprof<'a>,
+        release: &(dyn Fn(Range<u64>) + Sync),
+        progress: &(dyn Fn(f32) + Sync),
+    ) -> Scan<'a> {
         let mut scan = Scan {
             complete: true,
             ..Scan::default()
         };
         let mut segments: Vec<HeapSegment<'a>> = Vec::new();
+        let mut released = 0;
         for record in hprof.records() {
             match record.map(|record| record.body) {
                 Ok(RecordBody::HeapDump(segment) | RecordBody::HeapDumpSegment(segment)) => {
+                    // only the headers of segments are read here, but whole pages come with them
+                    if segment.offset - released > RELEASED_AT_ONCE {
+                        release(released..segment.offset);
+                        released = segment.offset;
+                    }
                     segments.push(segment);
                 }
                 Ok(body) => scan.names.add(body),
@@ -122,7 +136,7 @@ impl<'a> Scan<'a> {
             .par_iter()
             .enumerate()
             .map(|(number, segment)| {
-                let part = SegmentScan::of(number as u32, segment);
+                let part = SegmentScan::of(number as u32, segment, release);
                 let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
                 progress(done as f32 / total);
                 part
@@ -176,7 +190,11 @@ struct SegmentScan<'a> {
 }
 
 impl<'a> SegmentScan<'a> {
-    fn of(number: u32, segment: &HeapSegment<'a>) -> SegmentScan<'a> {
+    fn of(
+        number: u32,
+        segment: &HeapSegment<'a>,
+        release: &(dyn Fn(Range<u64>) + Sync),
+    ) -> SegmentScan<'a> {
         let mut scan = SegmentScan::default();
         let mut recent = RecentIds::default();
         let mut chunk = Chunk::starting(number, segment.offset);
@@ -205,11 +223,13 @@ impl<'a> SegmentScan<'a> {
                 _ => {}
             }
             if chunk.extend(id, records.offset()) {
+                release(chunk.bytes());
                 scan.chunks.push(chunk);
                 chunk = Chunk::starting(number, records.offset());
             }
         }
         if !chunk.is_empty() {
+            release(chunk.bytes());
             scan.chunks.push(chunk);
         }
         scan

@@ -181,7 +181,8 @@ fn dump(app: &str, seconds: Option<f64>, first: usize, second: usize) -> Vec<u8>
 
 fn report(dumps: &[&[u8]]) -> (HeapReport, String) {
     let dumps = dumps.iter().map(Ok::<_, HeapError>);
-    let (findings, facts) = gather::analyze(dumps, &DumpOptions::default()).expect("readable");
+    let (findings, facts) =
+        gather::analyze(dumps, &DumpOptions::default(), |_, _| ()).expect("readable");
     assert!(facts.contains(&findings.report.dump));
     let text = heap_report::render(&findings.report, &findings.growth, Form::Text);
     (findings.report, text)
@@ -371,7 +372,7 @@ fn versions_that_do_not_matter_are_left_out() {
 #[test]
 fn the_first_error_ends_the_analysis() {
     let dumps: [Result<&[u8], HeapError>; 1] = [Ok(b"no dump")];
-    assert!(gather::analyze(dumps, &DumpOptions::default()).is_err());
+    assert!(gather::analyze(dumps, &DumpOptions::default(), |_, _| ()).is_err());
     let none: [Result<&[u8], HeapError>; 0] = [];
-    assert!(gather::analyze(none, &DumpOptions::default()).is_ok());
+    assert!(gather::analyze(none, &DumpOptions::default(), |_, _| ()).is_ok());
 }

@@ -230,7 +230,7 @@ impl Workshop {
         let files = dumps
             .iter()
             .map(|dump| Ok::<_, AnalysisError>(DumpFile::open(directory.join(&dump.name))?));
-        let (findings, _) = gather::analyze(files, &DumpOptions::default())?;
+        let (findings, _) = gather::analyze(files, &DumpOptions::default(), DumpFile::release)?;
         Ok(findings)
     }
 }

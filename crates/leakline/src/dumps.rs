@@ -31,7 +31,7 @@ pub fn analyze(
         references,
         progress: Some(&tell),
     };
-    let result = gather::analyze::<DumpFile, DumpError>(dumps, &options);
+    let result = gather::analyze::<_, DumpError>(dumps, &options, DumpFile::release);
     let (mut findings, mut facts) = result.map_err(|error| match (error, present.get()) {
         (DumpError::Heap(error), Some(path)) => {
             anyhow::Error::new(error).context(format!("cannot analyse {}", path.display()))

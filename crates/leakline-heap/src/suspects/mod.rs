@@ -17,7 +17,6 @@ use leakline_model::{ByteSize, grouped};
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
 pub(crate) use wording::Wording;
 
-use crate::analyze::Retention;
 use crate::collections::{self, Owner, Role, owner, short_name};
 use crate::graph::{Heap, NONE};
 use crate::growth::{HeapSummary, History};
@@ -25,6 +24,7 @@ use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
 use crate::report::{Accumulated, GrowthRow, Pattern, Suspect, SuspectGrowth, Totals};
+use crate::retention::Retention;
 use crate::roots::Thread;
 
 /// Suspects reported at most.
@@ -105,7 +105,7 @@ impl Court<'_, '_> {
             .iter()
             .map(|pile| self.tree.nodes[pile.element].place)
             .collect();
-        let shared = sharing::other_holders(self.heap, self.places, &elements);
+        let shared = sharing::other_holders(self.heap, self.retention, self.places, &elements);
         let mut suspects: Vec<(f64, Suspect)> = piles
             .iter()
             .filter_map(|pile| {
@@ -330,7 +330,7 @@ impl Court<'_, '_> {
             return false;
         }
         self.heap.classes.inherits(
-            self.heap.class_of[place.heaviest as usize],
+            self.heap.class_number(place.heaviest),
             "java.util.LinkedHashMap",
             &self.heap.symbols,
         )
@@ -539,7 +539,10 @@ impl Court<'_, '_> {
         if object == NONE || self.retention.strengths.len() <= object as usize {
             return Vec::new();
         }
-        paths::steps(self.heap, &paths::chain(&self.places.parent_of, object))
+        paths::steps(
+            self.heap,
+            &paths::chain(object, |object| self.places.parent(self.retention, object)),
+        )
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::graph::{Heap, NONE};
 use crate::places::Places;
+use crate::retention::Retention;
 
 /// For each of the given element places, the other place that refers to most of its objects, if
 /// it refers to at least a third of them. One pass over all references.
 pub(crate) fn other_holders(
     heap: &Heap<'_>,
+    retention: &Retention,
     places: &Places,
     elements: &[u32],
 ) -> BTreeMap<u32, u32> {
@@ -19,25 +23,42 @@ pub(crate) fn other_holders(
         }
         wanted
     };
-    let mut references: BTreeMap<(u32, u32), u64> = BTreeMap::new();
-    for object in 0..heap.len() as u32 {
-        let from = places.place_of[object as usize];
-        if from == NONE {
-            continue;
-        }
-        for &target in heap.row(object) {
-            if target == NONE {
+    if elements.is_empty() {
+        return BTreeMap::new();
+    }
+    let part = |objects: std::ops::Range<u32>| {
+        let mut references: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+        for object in objects {
+            let from = places.place_of[object as usize];
+            if from == NONE {
                 continue;
             }
-            let to = places.place_of[target as usize];
-            if to != NONE
-                && wanted[to as usize]
-                && places.places[to as usize].parent != from
-                && !is_below(places, from, to)
-            {
-                *references.entry((to, from)).or_default() += 1;
+            for &target in heap.row(object) {
+                // nothing else refers to an owned object
+                if target == NONE || retention.owned.contains(target) {
+                    continue;
+                }
+                let to = places.place_of[target as usize];
+                if to != NONE
+                    && wanted[to as usize]
+                    && places.places[to as usize].parent != from
+                    && !is_below(places, from, to)
+                {
+                    *references.entry((to, from)).or_default() += 1;
+                }
             }
         }
+        references
+    };
+    const PART: u32 = 1 << 16;
+    let objects = heap.len() as u32;
+    let parts: Vec<BTreeMap<(u32, u32), u64>> = (0..objects.div_ceil(PART))
+        .into_par_iter()
+        .map(|number| part(number * PART..objects.min((number + 1).saturating_mul(PART))))
+        .collect();
+    let mut references: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+    for (key, count) in parts.into_iter().flatten() {
+        *references.entry(key).or_default() += count;
     }
     let mut best: BTreeMap<u32, (u64, u32)> = BTreeMap::new();
     for ((to, from), count) in references {

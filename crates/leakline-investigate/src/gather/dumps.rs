@@ -1,5 +1,7 @@
 //! Dumps of one process: put in order, compared where they can be, analysed.
 
+use std::ops::Range;
+
 use leakline_heap::{
     Analysis, AnalyzeOptions, DumpFacts, Heap, HeapError, HeapSummary, LoadOptions, Progress,
     References,
@@ -24,7 +26,8 @@ pub struct DumpOptions<'p> {
 /// [`HeapReport::comparison_problems`](leakline_heap::HeapReport::comparison_problems).
 ///
 /// One dump at a time is in memory, and at most two are open; `dumps` is asked for the next only
-/// when the one before is done.
+/// when the one before is done. `release` is told of parts of a dump that need not stay in memory
+/// for now.
 ///
 /// # Errors
 ///
@@ -32,9 +35,10 @@ pub struct DumpOptions<'p> {
 pub fn analyze<D, E>(
     dumps: impl IntoIterator<Item = Result<D, E>>,
     options: &DumpOptions<'_>,
+    release: impl Fn(&D, Range<usize>) + Sync,
 ) -> Result<(HeapFindings, Vec<DumpFacts>), E>
 where
-    D: AsRef<[u8]>,
+    D: AsRef<[u8]> + Sync,
     E: From<HeapError>,
 {
     let mut series = Series::default();
@@ -42,14 +46,24 @@ where
     let mut latest: Option<D> = None;
     for dump in dumps {
         let dump = dump?;
-        findings = series.add(dump.as_ref(), options)?;
+        findings = series.add(
+            &Source {
+                bytes: dump.as_ref(),
+                release: &|range| release(&dump, range),
+            },
+            options,
+        )?;
         if series.latest() + 1 == series.read.len() {
             latest = Some(dump);
         }
     }
     // what was analysed last is not the latest: only now is known what came before the latest
     if let Some(dump) = latest.filter(|_| series.latest() + 1 < series.read.len()) {
-        findings = series.judge(dump.as_ref(), series.latest(), options)?;
+        let source = Source {
+            bytes: dump.as_ref(),
+            release: &|range| release(&dump, range),
+        };
+        findings = series.judge(&source, series.latest(), options)?;
     }
     if !series.chronological().is_sorted() {
         let problem = "the dumps were not given oldest first; they are compared in the order of the times in their headers";
@@ -58,6 +72,12 @@ where
     }
     let facts = series.read.into_iter().map(|read| read.facts).collect();
     Ok((findings, facts))
+}
+
+/// An open dump.
+struct Source<'s> {
+    bytes: &'s [u8],
+    release: &'s (dyn Fn(Range<usize>) + Sync),
 }
 
 /// What is kept of a dump that was read.
@@ -74,8 +94,12 @@ struct Series {
 
 impl Series {
     /// Reads one more dump: the findings on it, compared with those before it.
-    fn add(&mut self, bytes: &[u8], options: &DumpOptions<'_>) -> Result<HeapFindings, HeapError> {
-        let heap = load(bytes, options)?;
+    fn add(
+        &mut self,
+        source: &Source<'_>,
+        options: &DumpOptions<'_>,
+    ) -> Result<HeapFindings, HeapError> {
+        let heap = load(source, options)?;
         let earlier: Vec<usize> = self.chronological();
         let (analysis, problems) = self.compare(&heap, self.read.len(), &earlier, options);
         self.read.push(Read {
@@ -88,11 +112,11 @@ impl Series {
     /// The findings on a dump that was read before, compared with all others.
     fn judge(
         &self,
-        bytes: &[u8],
+        source: &Source<'_>,
         number: usize,
         options: &DumpOptions<'_>,
     ) -> Result<HeapFindings, HeapError> {
-        let heap = load(bytes, options)?;
+        let heap = load(source, options)?;
         let mut earlier = self.chronological();
         earlier.retain(|other| *other != number);
         let (analysis, problems) = self.compare(&heap, number, &earlier, options);
@@ -195,12 +219,13 @@ fn numbers(a: usize, b: usize) -> (usize, usize) {
     (a.min(b) + 1, a.max(b) + 1)
 }
 
-fn load<'a>(bytes: &'a [u8], options: &DumpOptions<'_>) -> Result<Heap<'a>, HeapError> {
+fn load<'s>(source: &Source<'s>, options: &DumpOptions<'s>) -> Result<Heap<'s>, HeapError> {
     let load = LoadOptions {
         references: options.references,
         progress: options.progress,
+        release: Some(source.release),
     };
-    leakline_heap::load(bytes, &load)
+    leakline_heap::load(source.bytes, &load)
 }
 
 fn findings(analysis: Analysis, problems: Vec<String>) -> HeapFindings {
