@@ -57,7 +57,8 @@ enum DumpError {
     Heap(#[from] HeapError),
 }
 
-fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
+/// Opens one dump, inflated if need be.
+pub fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
     let mut told = |done: u64, total: u64| {
         bar.set(
             "inflating",

@@ -11,6 +11,7 @@
 
 mod analyze;
 mod args;
+mod byte_size;
 mod capture;
 mod demo;
 mod detect;
@@ -19,6 +20,7 @@ mod duration;
 mod investigate;
 mod output;
 mod progress;
+mod redact;
 mod serve;
 mod settings;
 mod telemetry;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Redact(arguments) => redact::run(arguments),
         Command::Detect(arguments) => detect::run(arguments),
         Command::Investigate(arguments) => investigate::run(arguments),
         Command::Capture(arguments) => capture::run(arguments),
