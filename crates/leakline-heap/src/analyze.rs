@@ -159,7 +159,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     }
 }
 
-fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
+pub(crate) fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
     let mut totals = Totals {
         classes: heap
             .classes
@@ -193,7 +193,7 @@ fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
 }
 
 /// Classes of the same name from different loaders share a row.
-fn histogram(heap: &Heap<'_>, retention: &Retention) -> Vec<ClassRow> {
+pub(crate) fn histogram(heap: &Heap<'_>, retention: &Retention) -> Vec<ClassRow> {
     let names = heap.symbols.len();
     let mut rows = vec![(0u64, 0u64, 0u64); names];
     for &object in &retention.tree.order {

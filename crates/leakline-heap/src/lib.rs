@@ -37,6 +37,7 @@
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
 //!   path, so that piles show even where nothing dominates them.
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
+//! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
 
 #![deny(clippy::disallowed_methods)]
@@ -49,6 +50,7 @@ mod error;
 mod graph;
 mod growth;
 mod index;
+pub mod inspect;
 mod layout;
 mod load;
 mod paths;

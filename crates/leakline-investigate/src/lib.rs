@@ -7,7 +7,7 @@
 //!   server and for files alike. [`render_markdown`], [`render_html`], [`render_text`] and
 //!   [`render_json`] write it.
 //! - [`heap_report`] and [`detect_report`] write what `analyze` and `detect` found, in the same
-//!   forms.
+//!   forms; [`inspect_report`] what `heap` finds when it looks inside a dump.
 //! - [`plot`] draws the heap over time as SVG.
 //!
 //! Names in dumps and telemetry are hostile input: every writer escapes them, and control
@@ -23,6 +23,7 @@ pub mod detect_report;
 mod document;
 pub mod gather;
 pub mod heap_report;
+pub mod inspect_report;
 mod json;
 mod layout;
 mod machine;

@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::parse_duration;
 
+mod heap;
+
+pub use heap::*;
+
 /// Finds the memory leak in a running service, and the line of code behind it.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, arg_required_else_help = true, help_template = TEMPLATE)]
@@ -39,6 +43,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Say what leaks in a heap dump, or what grows over several
     Analyze(AnalyzeArguments),
+    /// Look inside a heap dump: classes, objects, paths, threads, strings
+    Heap(HeapArguments),
     /// Copy a heap dump without the values in it
     Redact(RedactArguments),
     /// Judge services from recorded metrics
@@ -195,7 +201,6 @@ pub struct RedactArguments {
     #[arg(
         long,
         value_name = "KEY",
-        requires = "hash_strings",
         env = "LEAKLINE_HASH_KEY",
         hide_env_values = true
     )]

@@ -72,7 +72,8 @@ pub fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
     DumpFile::open_with(path, &OpenOptions::default(), &mut told)
 }
 
-fn phase_name(phase: Phase) -> &'static str {
+/// What a phase is called on the progress bar.
+pub fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Scan => "finding objects",
         Phase::Link => "reading references",

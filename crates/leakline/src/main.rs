@@ -17,6 +17,7 @@ mod demo;
 mod detect;
 mod dumps;
 mod duration;
+mod heap;
 mod investigate;
 mod output;
 mod progress;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Heap(arguments) => heap::run(arguments),
         Command::Redact(arguments) => redact::run(arguments),
         Command::Detect(arguments) => detect::run(arguments),
         Command::Investigate(arguments) => investigate::run(arguments),
