@@ -107,16 +107,23 @@ fn nothing(what: &str) -> Block {
     Block::Paragraph(format!("No {what} that large or of that class.").into())
 }
 
-/// `and 12 more, 3.40 MiB`
+/// What a list leaves out; `what` is the plural.
 fn beside(rest: Rest, what: &str) -> Option<Block> {
     (rest.rows > 0).then(|| {
-        let text = format!(
-            "And {} more {what}, {}.",
-            grouped(rest.rows),
-            bytes(rest.bytes)
-        );
+        let retained = bytes(rest.bytes);
+        let text = match rest.rows {
+            1 => format!("And one more, {retained}."),
+            rows => format!("And {} more {what}, {retained}.", grouped(rows)),
+        };
         Block::Paragraph(text.into())
     })
+}
+
+fn objects(count: u64) -> String {
+    match count {
+        1 => "1 object".to_owned(),
+        _ => format!("{} objects", grouped(count)),
+    }
 }
 
 fn histogram(answer: &Histogram) -> Vec<Block> {
@@ -147,9 +154,18 @@ fn named(row: &ObjectRow) -> String {
             let inner = &row.class[class.len() + 2..];
             return format!("{class}{label}{inner} @ {:#x}", row.object_id);
         }
-        label => format!(" {label}"),
+        label => format!(" {}", cut(&visible(label))),
     };
     format!("{} @ {:#x}{label}", row.class, row.object_id)
+}
+
+/// Control characters take more room when they are made visible.
+fn cut(label: &str) -> String {
+    const WIDTH: usize = 90;
+    match label.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…\"", &label[..end]),
+        None => label.to_owned(),
+    }
 }
 
 fn dominators(answer: &Dominators, totals: &Totals) -> Vec<Block> {
@@ -204,15 +220,15 @@ fn tree(text: &mut String, nodes: &[DominatorNode], rest: Rest, totals: &Totals,
 
 fn paths(answer: &MergedPaths) -> Vec<Block> {
     let summary = format!(
-        "{} objects, together they retain {}.",
-        grouped(answer.objects),
+        "{}, retaining {}.",
+        objects(answer.objects),
         bytes(answer.retained_bytes)
     );
     let mut blocks = vec![Block::Paragraph(summary.into())];
     if answer.without_path > 0 {
         let text = format!(
-            "{} of them are held only by soft, weak, phantom or final references, or by nothing; `--references all` follows those too.",
-            grouped(answer.without_path)
+            "To {} no strong path leads: soft, weak, phantom or final references hold it; `--references all` follows those too.",
+            objects(answer.without_path)
         );
         blocks.push(Block::Paragraph(text.into()));
     }
@@ -386,8 +402,8 @@ fn found(answer: &Found) -> Vec<Block> {
         return vec![Block::Paragraph("No reachable object is like that.".into())];
     }
     let summary = format!(
-        "{} objects, {} without what they refer to.",
-        grouped(answer.objects),
+        "{}, {} without what they refer to.",
+        objects(answer.objects),
         bytes(answer.shallow_bytes)
     );
     let mut blocks = vec![Block::Paragraph(summary.into()), object_table(&answer.rows)];
@@ -478,7 +494,7 @@ fn strings(answer: &Strings, totals: &Totals) -> Vec<Block> {
                 bytes(row.wasted_bytes).into(),
                 grouped(row.strings).into(),
                 Prose::new().code(holder),
-                Prose::new().code(&row.example.label),
+                Prose::new().code(cut(&visible(&row.example.label))),
             ]);
         }
         blocks.push(Block::Table(table));

@@ -1,12 +1,11 @@
 //! `leakline heap`
 
+use std::path::Path;
+
+use anyhow::{Context, bail};
 use leakline_heap::inspect::{Filter, InspectError, Inspector, Query};
 use leakline_heap::{LoadOptions, References, load};
 use leakline_investigate::inspect_report::{self, Answer, InspectReport};
-
-use std::path::Path;
-
-use anyhow::Context;
 
 use crate::args::{
     FilterArguments, Format, HeapArguments, HeapQuestion, InspectArguments, ReferenceKinds,
@@ -25,6 +24,20 @@ pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
         HeapQuestion::Threads(question) => (&question.dump, &question.inspect),
         HeapQuestion::Strings(question) => (&question.dump, &question.inspect),
     };
+    // better said before a large dump is read
+    match &arguments.question {
+        HeapQuestion::Paths(question)
+            if question.object.is_none() && question.filter.class.is_none() =>
+        {
+            bail!("say what to find paths to: --class 'com.acme.*', or --object ID");
+        }
+        HeapQuestion::Find(question)
+            if question.value.is_none() && question.filter.class.is_none() =>
+        {
+            bail!("say what to find: --class 'com.acme.*', or --value TEXT, or both");
+        }
+        _ => {}
+    }
     let text = ask(&arguments.question, dump, inspect)?;
     output::write(&text, inspect.output.as_deref())?;
     Ok(Outcome::Done)

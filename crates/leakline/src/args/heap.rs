@@ -125,13 +125,7 @@ pub struct PathsArguments {
     /// The heap dump (HPROF, plain or gzip)
     pub dump: PathBuf,
     /// The path to this object
-    #[arg(
-        long,
-        value_name = "ID",
-        value_parser = parse_id,
-        conflicts_with = "class",
-        required_unless_present = "class"
-    )]
+    #[arg(long, value_name = "ID", value_parser = parse_id, conflicts_with = "class")]
     pub object: Option<u64>,
     /// Which objects
     #[command(flatten)]
@@ -172,7 +166,7 @@ pub struct FindArguments {
     /// The heap dump (HPROF, plain or gzip)
     pub dump: PathBuf,
     /// A text that a string contains, or that a primitive field equals
-    #[arg(long, value_name = "TEXT", required_unless_present = "class")]
+    #[arg(long, value_name = "TEXT")]
     pub value: Option<String>,
     /// The field that has the value, or refers to the string
     #[arg(long, value_name = "GLOB", value_parser = parse_glob, requires = "value")]
