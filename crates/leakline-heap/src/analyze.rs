@@ -98,7 +98,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     }
 }
 
-fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
+pub(crate) fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
     let mut totals = Totals {
         classes: heap
             .classes

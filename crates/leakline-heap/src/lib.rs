@@ -39,6 +39,7 @@
 //!   path, so that piles show even where nothing dominates them.
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
 //! - `histogram`: sums by class.
+//! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
 
 #![deny(clippy::disallowed_methods)]
@@ -53,6 +54,7 @@ mod graph;
 mod growth;
 mod histogram;
 mod index;
+pub mod inspect;
 mod layout;
 mod load;
 mod paths;

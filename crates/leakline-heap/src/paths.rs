@@ -40,7 +40,7 @@ pub(crate) fn steps(heap: &Heap<'_>, chain: &[u32]) -> Vec<PathStep> {
 }
 
 /// What the reference from one object to another is called.
-fn reference_name(heap: &Heap<'_>, from: u32, to: u32) -> String {
+pub(crate) fn reference_name(heap: &Heap<'_>, from: u32, to: u32) -> String {
     let Some(position) = heap.row(from).iter().position(|target| *target == to) else {
         let class = heap.class(from).object;
         return if class == to { "<class>" } else { "…" }.to_owned();
@@ -54,10 +54,9 @@ fn reference_name(heap: &Heap<'_>, from: u32, to: u32) -> String {
 }
 
 /// The frame of the application is named if several refer to the object.
-fn local_name(heap: &Heap<'_>, thread: u32, object: u32) -> String {
-    heap.threads()
-        .iter()
-        .filter(|candidate| candidate.object == thread)
+pub(crate) fn local_name(heap: &Heap<'_>, thread: u32, object: u32) -> String {
+    heap.thread(thread)
+        .into_iter()
         .flat_map(|thread| {
             let locals = thread.locals.iter().filter(|local| local.object == object);
             locals.filter_map(|local| thread.frames.get(local.frame? as usize))

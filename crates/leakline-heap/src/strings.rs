@@ -21,6 +21,14 @@ impl Heap<'_> {
         }
     }
 
+    /// The thread with this object; threads are ordered by their objects.
+    pub(crate) fn thread(&self, object: u32) -> Option<&crate::roots::Thread> {
+        let found = self
+            .threads
+            .binary_search_by_key(&object, |thread| thread.object);
+        self.threads.get(found.ok()?)
+    }
+
     /// The string (or `char[]`, before JDK 9) in this field of each object.
     pub(crate) fn named_by_field(&self, objects: &[u32], field: &str) -> Vec<Option<String>> {
         let strings: Vec<Option<u32>> = objects
@@ -36,6 +44,15 @@ impl Heap<'_> {
 
     /// Texts of strings and character arrays, by object. What is neither is left out.
     pub(crate) fn texts(&self, objects: impl Iterator<Item = u32>) -> BTreeMap<u32, String> {
+        self.texts_up_to(objects, MAX_CHARACTERS)
+    }
+
+    /// As [`texts`](Self::texts), cut to so many characters.
+    pub(crate) fn texts_up_to(
+        &self,
+        objects: impl Iterator<Item = u32>,
+        characters: usize,
+    ) -> BTreeMap<u32, String> {
         let objects: Vec<u32> = objects.collect();
         let array = |object: u32| self.field(object, "value").unwrap_or(object);
         let mut ids: Vec<u64> = objects
@@ -54,14 +71,14 @@ impl Heap<'_> {
             .into_iter()
             .filter_map(|object| {
                 let wide = self.is_utf16(object, records.get(&self.id(object)));
-                let characters = records.get(&self.id(array(object)))?;
-                Some((object, decode(characters, wide)?))
+                let array = records.get(&self.id(array(object)))?;
+                Some((object, decode(array, wide, characters)?))
             })
             .collect()
     }
 
     /// Strings of JDK 9 and later hold Latin-1 or, with `coder` 1, UTF-16.
-    fn is_utf16(&self, string: u32, record: Option<&HeapRecord<'_>>) -> bool {
+    pub(crate) fn is_utf16(&self, string: u32, record: Option<&HeapRecord<'_>>) -> bool {
         let Some(HeapRecord::Instance { fields, .. }) = record else {
             return false;
         };
@@ -77,7 +94,7 @@ impl Heap<'_> {
     }
 }
 
-fn decode(record: &HeapRecord<'_>, wide: bool) -> Option<String> {
+fn decode(record: &HeapRecord<'_>, wide: bool, characters: usize) -> Option<String> {
     let HeapRecord::PrimitiveArray {
         element_type,
         elements,
@@ -92,7 +109,7 @@ fn decode(record: &HeapRecord<'_>, wide: bool) -> Option<String> {
         let (units, _) = elements.as_chunks::<2>();
         char::decode_utf16(units.iter().map(|bytes| unit(*bytes)))
             .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .take(MAX_CHARACTERS)
+            .take(characters)
             .collect()
     };
     match element_type {
@@ -101,7 +118,7 @@ fn decode(record: &HeapRecord<'_>, wide: bool) -> Option<String> {
         PrimitiveType::Byte => Some(
             elements
                 .iter()
-                .take(MAX_CHARACTERS)
+                .take(characters)
                 .map(|byte| char::from(*byte))
                 .collect(),
         ),

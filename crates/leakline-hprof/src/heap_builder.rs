@@ -230,7 +230,10 @@ impl HeapBuilder {
             .sum();
         let id = self.allocate(self.layout.object_header + bytes);
         self.close(class);
-        let values = fields.iter().map(|field| zero(field.value_type)).collect();
+        let values = fields
+            .iter()
+            .map(|field| Value::zero(field.value_type))
+            .collect();
         self.add(id, Content::Instance(class, values));
         InstanceBuilder { heap: self, id }
     }
@@ -494,20 +497,6 @@ fn put(place: &mut Value, value: Value, field: &str) {
     let (declared, given) = (place.value_type(), value.value_type());
     assert_eq!(declared, given, "type of field {field}");
     *place = value;
-}
-
-fn zero(value_type: ValueType) -> Value {
-    match value_type {
-        ValueType::Object => Value::Object(0),
-        ValueType::Boolean => Value::Boolean(false),
-        ValueType::Char => Value::Char(0),
-        ValueType::Float => Value::Float(0.0),
-        ValueType::Double => Value::Double(0.0),
-        ValueType::Byte => Value::Byte(0),
-        ValueType::Short => Value::Short(0),
-        ValueType::Int => Value::Int(0),
-        ValueType::Long => Value::Long(0),
-    }
 }
 
 fn primitive_array_name(element_type: PrimitiveType) -> &'static str {

@@ -66,7 +66,8 @@
 //! # Writing
 //!
 //! [`HprofWriter`] writes records, [`HeapRecordWriter`] the inside of a segment.
-//! [`heap_builder`] builds whole heaps from a few lines, for tests.
+//! [`heap_builder`] builds whole heaps from a few lines, for tests. [`redact`] copies a dump
+//! without the values in it.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -80,6 +81,7 @@ mod heap_record;
 mod ids;
 mod names;
 mod record;
+pub mod redact;
 mod segment;
 mod tag;
 mod value;

@@ -209,6 +209,21 @@ impl Value {
         Some((value, cursor.rest))
     }
 
+    /// What a field of this type holds before anything is assigned to it: 0, false, null.
+    pub const fn zero(value_type: ValueType) -> Value {
+        match value_type {
+            ValueType::Object => Value::Object(0),
+            ValueType::Boolean => Value::Boolean(false),
+            ValueType::Char => Value::Char(0),
+            ValueType::Float => Value::Float(0.0),
+            ValueType::Double => Value::Double(0.0),
+            ValueType::Byte => Value::Byte(0),
+            ValueType::Short => Value::Short(0),
+            ValueType::Int => Value::Int(0),
+            ValueType::Long => Value::Long(0),
+        }
+    }
+
     /// The type of the value.
     pub const fn value_type(self) -> ValueType {
         match self {

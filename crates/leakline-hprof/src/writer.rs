@@ -78,11 +78,20 @@ impl<W: Write> HprofWriter<W> {
     fn raw_record(&mut self, micros: u32, tag: u8, body: &[u8]) -> io::Result<()> {
         let length = u32::try_from(body.len())
             .map_err(|_| invalid("record is longer than 4 GiB, split it into segments"))?;
+        self.record_header(micros, tag, length)?;
+        self.raw(body)
+    }
+
+    /// Starts a record whose body follows by [`raw`](Self::raw).
+    pub(crate) fn record_header(&mut self, micros: u32, tag: u8, length: u32) -> io::Result<()> {
         let [m0, m1, m2, m3] = micros.to_be_bytes();
         let [l0, l1, l2, l3] = length.to_be_bytes();
-        self.sink
-            .write_all(&[tag, m0, m1, m2, m3, l0, l1, l2, l3])?;
-        self.sink.write_all(body)
+        self.sink.write_all(&[tag, m0, m1, m2, m3, l0, l1, l2, l3])
+    }
+
+    /// Writes part of a record's body.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sink.write_all(bytes)
     }
 }
 

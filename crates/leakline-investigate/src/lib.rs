@@ -6,7 +6,7 @@
 //! - [`build`] turns a case file and its [`Surroundings`] into an [`InvestigationReport`], in the
 //!   server and for files alike. [`render`] writes it in each [`Form`].
 //! - [`heap_report`] and [`detect_report`] write what `analyze` and `detect` found, in the same
-//!   forms.
+//!   forms; [`inspect_report`] what `heap` finds when it looks inside a dump.
 //! - [`plot`] draws the heap over time as SVG.
 //!
 //! Names in dumps and telemetry are hostile input: every writer escapes them, and control
@@ -23,6 +23,7 @@ mod document;
 mod form;
 pub mod gather;
 pub mod heap_report;
+pub mod inspect_report;
 mod json;
 mod layout;
 mod machine;

@@ -11,6 +11,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod byte_size;
+mod glob;
 mod labels;
 mod process;
 mod resource;
@@ -21,6 +22,7 @@ pub mod storage;
 mod time;
 
 pub use byte_size::{ByteSize, SignedByteSize, grouped};
+pub use glob::Glob;
 pub use labels::{Label, Labels, MatchOperator, Matcher};
 pub use process::ProcessKey;
 pub use resource::Resource;

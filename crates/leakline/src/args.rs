@@ -9,6 +9,10 @@ use leakline_investigate::Form;
 
 use crate::duration::parse_duration;
 
+mod heap;
+
+pub use heap::*;
+
 /// Finds the memory leak in a running service, and the line of code behind it.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, arg_required_else_help = true, help_template = TEMPLATE)]
@@ -40,6 +44,10 @@ pub enum Command {
     Demo(DemoArguments),
     /// Say what leaks in a heap dump, or what grows over several
     Analyze(AnalyzeArguments),
+    /// Look inside a heap dump: classes, objects, paths, threads, strings
+    Heap(HeapArguments),
+    /// Copy a heap dump without the values in it
+    Redact(RedactArguments),
     /// Judge services from recorded metrics
     Detect(DetectArguments),
     /// Write the whole investigation from files
@@ -160,6 +168,44 @@ pub enum ReferenceKinds {
     Strong,
     /// Soft, weak, phantom and final references too, as Eclipse MAT counts
     All,
+}
+
+/// `leakline redact`
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "\
+Examples:
+  leakline redact heap.hprof -o safe.hprof            same graph and sizes, no values
+  leakline redact heap.hprof -o safe.hprof.gz         compressed
+  leakline redact heap.hprof -o safe.hprof --hash-strings
+                                                      equal strings stay recognisable as equal
+  leakline redact heap.hprof -o safe.hprof --keep com.acme.Order.status --keep 'int[]'
+                                                      but keep these values")]
+pub struct RedactArguments {
+    /// The heap dump (HPROF, plain or gzip)
+    #[arg(value_name = "DUMP")]
+    pub dump: PathBuf,
+    /// Where to write the copy, readable by you alone; compressed if the name ends in .gz
+    #[arg(short, long, value_name = "OUT", required = true)]
+    pub output: PathBuf,
+    /// Keep the values of these fields (com.acme.Order.status), of all fields of these classes
+    /// (com.acme.Settings), or of these arrays (int[]); * stands for anything; may be given more
+    /// than once
+    #[arg(long, value_name = "FIELD-OR-CLASS")]
+    pub keep: Vec<String>,
+    /// Do not keep the names of threads either
+    #[arg(long)]
+    pub no_thread_names: bool,
+    /// Replace the text of each string by digits of a keyed hash instead of zeros, as long as it
+    #[arg(long)]
+    pub hash_strings: bool,
+    /// Key of the hash, to compare the strings of several copies; random when not given
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "LEAKLINE_HASH_KEY",
+        hide_env_values = true
+    )]
+    pub hash_key: Option<String>,
 }
 
 /// `leakline detect`

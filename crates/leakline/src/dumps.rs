@@ -61,7 +61,8 @@ enum DumpError {
     Heap(#[from] HeapError),
 }
 
-fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
+/// Opens one dump, inflated if need be.
+pub fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
     let mut told = |done: u64, total: u64| {
         bar.set(
             "inflating",
@@ -75,7 +76,8 @@ fn open(path: &Path, bar: &Progress) -> Result<DumpFile, DumpFileError> {
     DumpFile::open_with(path, &OpenOptions::default(), &mut told)
 }
 
-fn phase_name(phase: Phase) -> &'static str {
+/// What a phase is called on the progress bar.
+pub fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Scan => "finding objects",
         Phase::Link => "reading references",

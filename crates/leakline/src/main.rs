@@ -11,14 +11,17 @@
 
 mod analyze;
 mod args;
+mod byte_size;
 mod capture;
 mod demo;
 mod detect;
 mod dumps;
 mod duration;
+mod heap;
 mod investigate;
 mod output;
 mod progress;
+mod redact;
 mod serve;
 mod settings;
 mod telemetry;
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Heap(arguments) => heap::run(arguments),
+        Command::Redact(arguments) => redact::run(arguments),
         Command::Detect(arguments) => detect::run(arguments),
         Command::Investigate(arguments) => investigate::run(arguments),
         Command::Capture(arguments) => capture::run(arguments),
