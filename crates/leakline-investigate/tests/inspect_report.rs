@@ -80,7 +80,7 @@ fn check(
     expected: Expect,
 ) {
     let (bytes, _) = shop();
-    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).unwrap();
+    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).expect("the dump can be read");
     let inspector = Inspector::new(&heap);
     let render = |answer: Answer<'_>| {
         let report = InspectReport {
@@ -248,7 +248,7 @@ fn paths() {
 #[test]
 fn object() {
     let (bytes, order) = shop();
-    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).unwrap();
+    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).expect("the dump can be read");
     let cache = {
         let inspector = Inspector::new(&heap);
         let view = inspector.object(&bytes, order.0, 20).unwrap();
@@ -270,7 +270,9 @@ fn object() {
             expected,
         );
     };
-    show(order.0, expect![[r#"
+    show(
+        order.0,
+        expect![[r#"
           Object        shop.Order @ 0x7000002d8
           Shallow       40 B
           Retained      184 B
@@ -298,8 +300,11 @@ fn object() {
             └─ class shop.Cache @ 0x7000005f0  .all
                └─ shop.Order[] @ 0x700000540  []
                   └─ shop.Order @ 0x7000002d8
-    "#]]);
-    show(cache, expect![[r#"
+    "#]],
+    );
+    show(
+        cache,
+        expect![[r#"
           Object    class shop.Cache @ 0x7000005f0
           Shallow   32 B
           Retained  592 B
@@ -321,8 +326,11 @@ fn object() {
         ────────────────────────────────────────────────────────────────────────────────────────────────────
             root
             └─ class shop.Cache @ 0x7000005f0
-    "#]]);
-    show(array, expect![[r#"
+    "#]],
+    );
+    show(
+        array,
+        expect![[r#"
           Object        char[3] @ 0x7000005d8
           Shallow       24 B
           Retained      40 B
@@ -346,7 +354,8 @@ fn object() {
             root
             └─ class shop.Cache @ 0x7000005f0  .body
                └─ char[] @ 0x7000005d8
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -362,20 +371,30 @@ fn find() {
             expected,
         );
     };
-    find(all(20), Some("Hopper"), None, expect![[r#"
+    find(
+        all(20),
+        Some("Hopper"),
+        None,
+        expect![[r#"
         2 objects, 48 B without what they refer to.
 
           retained  shallow  object
               56 B     24 B  java.lang.String @ 0x700000320 "Grace Hopper"
               56 B     24 B  java.lang.String @ 0x700000438 "Grace Hopper"
-    "#]]);
-    find(all(20), Some("黄"), None, expect![[r#"
+    "#]],
+    );
+    find(
+        all(20),
+        Some("黄"),
+        None,
+        expect![[r#"
         2 objects, 48 B without what they refer to.
 
           retained  shallow  object
               48 B     24 B  java.lang.String @ 0x700000378 "黄\u{7}"
               48 B     24 B  java.lang.String @ 0x700000490 "黄\u{7}"
-    "#]]);
+    "#]],
+    );
     find(
         of("shop.Order"),
         Some("4703"),
@@ -387,13 +406,18 @@ fn find() {
                   96 B     40 B  shop.Order @ 0x7000003f0
         "#]],
     );
-    find(of("shop.Order"), Some("Ada"), None, expect![[r#"
+    find(
+        of("shop.Order"),
+        Some("Ada"),
+        None,
+        expect![[r#"
         2 objects, 80 B without what they refer to.
 
           retained  shallow  object
              184 B     40 B  shop.Order @ 0x7000002d8
               96 B     40 B  shop.Order @ 0x7000003f0
-    "#]]);
+    "#]],
+    );
     find(
         of("shop.Order"),
         Some("true"),
