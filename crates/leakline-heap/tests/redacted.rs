@@ -10,7 +10,8 @@ use support::{Program, analyze_bytes};
 
 fn redacted(bytes: &[u8], options: &Redaction<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    redact(&Hprof::parse(bytes).unwrap(), options, &mut out).unwrap();
+    let hprof = Hprof::parse(bytes).expect("the dump has a header");
+    redact(&hprof, options, &mut out).expect("a vector takes everything");
     out
 }
 

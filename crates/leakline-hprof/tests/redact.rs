@@ -1,5 +1,7 @@
 //! Redaction: nothing secret passes, everything else does, whatever the input is.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use expect_test::{Expect, expect};
 use leakline_hprof::heap_builder::{Form, HeapBuilder, Layout, ObjectId, Place};
 use leakline_hprof::redact::{Redaction, RedactionSummary, Text, redact};

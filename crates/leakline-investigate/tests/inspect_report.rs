@@ -80,7 +80,7 @@ fn check(
     expected: Expect,
 ) {
     let (bytes, _) = shop();
-    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).expect("readable");
+    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).expect("the dump can be read");
     let inspector = Inspector::new(&heap);
     let render = |answer: Answer<'_>| {
         let report = InspectReport {
@@ -97,19 +97,7 @@ fn check(
         rest + "\n"
     };
     let text = ask(&inspector, &render).unwrap_or_else(|error| format!("{error}\n"));
-    expected.assert_eq(&without_common_indent(&text));
-}
-
-/// Snapshots lose the indentation that all their lines share, so the text must lose it too.
-fn without_common_indent(text: &str) -> String {
-    let lines = || text.lines().filter(|line| !line.trim().is_empty());
-    let indent = lines()
-        .map(|line| line.len() - line.trim_start().len())
-        .min()
-        .unwrap_or(0);
-    text.lines()
-        .map(|line| line.get(indent..).unwrap_or("").to_owned() + "\n")
-        .collect()
+    expected.assert_eq(&text);
 }
 
 #[test]
@@ -260,7 +248,7 @@ fn paths() {
 #[test]
 fn object() {
     let (bytes, order) = shop();
-    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).unwrap();
+    let heap: Heap<'_> = load(&bytes, &LoadOptions::default()).expect("the dump can be read");
     let cache = {
         let inspector = Inspector::new(&heap);
         let view = inspector.object(&bytes, order.0, 20).unwrap();
