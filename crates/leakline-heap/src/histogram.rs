@@ -1,7 +1,8 @@
 //! Objects, bytes and retained bytes by class.
 
-use crate::graph::Heap;
+use crate::graph::{Heap, SIZE_UNIT};
 use crate::report::ClassRow;
+use crate::shapes::Shape;
 use crate::symbols::Symbol;
 
 /// Sums by class name, gathered on a walk through the dominator tree. Classes of the same name
@@ -29,22 +30,32 @@ impl<'h, 'a> Histogram<'h, 'a> {
     }
 
     #[inline]
-    pub(crate) fn enter(&mut self, object: u32) {
-        let name = self.heap.class(object).name;
-        let row = &mut self.rows[name.0 as usize];
+    pub(crate) fn enter(&mut self, shape: &Shape) {
+        let row = &mut self.rows[shape.name.0 as usize];
         row.objects += 1;
-        row.bytes += self.heap.shallow(object);
+        row.bytes += u64::from(shape.size) * SIZE_UNIT;
         row.open += 1;
     }
 
     /// What an object retains counts only when no other of its class retains the object.
     #[inline]
-    pub(crate) fn leave(&mut self, object: u32, retained: u64) {
-        let name = self.heap.class(object).name;
-        let row = &mut self.rows[name.0 as usize];
+    pub(crate) fn leave(&mut self, shape: &Shape, retained: u64) {
+        let row = &mut self.rows[shape.name.0 as usize];
         row.open -= 1;
         if row.open == 0 {
             row.retained += retained;
+        }
+    }
+
+    /// Enters and leaves an object that retains nothing but itself.
+    #[inline]
+    pub(crate) fn visit_leaf(&mut self, shape: &Shape) {
+        let row = &mut self.rows[shape.name.0 as usize];
+        let bytes = u64::from(shape.size) * SIZE_UNIT;
+        row.objects += 1;
+        row.bytes += bytes;
+        if row.open == 0 {
+            row.retained += bytes;
         }
     }
 

@@ -16,7 +16,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use crate::bits::{Bits, RankedBits};
 use crate::classes::{CLASS_SLOTS, ClassKind};
 use crate::collections::{self, Owner, Role};
-use crate::graph::{EdgeName, Heap, NONE};
+use crate::graph::{EdgeName, Heap, NONE, SIZE_UNIT};
 use crate::histogram::Histogram;
 use crate::reachability::Strength;
 use crate::retention::{Retention, Visitor};
@@ -102,6 +102,7 @@ impl Places {
             open: vec![0; search.found.places.len()],
             search,
             histogram,
+            leads: vec![(Lead::NOWHERE, NONE); Lead::KEPT],
         };
         retention.walk(heap, &mut filing);
         filing.search.finish()
@@ -318,7 +319,7 @@ impl<'s, 'a> Search<'s, 'a> {
                         format!("{}.{}", frame.class, frame.method)
                     });
                     let method = self.found.symbols.intern(&method);
-                    self.reach(thread.object, local.object, Edge::Local(method), true);
+                    self.reach(thread.object, local.object, Edge::Local(method));
                 }
             }
         }
@@ -357,7 +358,7 @@ impl<'s, 'a> Search<'s, 'a> {
             let class = self.heap.class_number(object);
             let class = self.heap.classes.get(class).object;
             if class != NONE && self.in_search(class) {
-                self.reach(object, class, Edge::OfClass, true);
+                self.reach(object, class, Edge::OfClass);
             }
         }
     }
@@ -382,7 +383,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 continue;
             }
             let edge = self.edge(object, position);
-            self.reach(object, target, edge, true);
+            self.reach(object, target, edge);
         }
     }
 
@@ -434,7 +435,24 @@ impl<'s, 'a> Search<'s, 'a> {
         }
     }
 
-    fn reach(&mut self, from: u32, object: u32, edge: Edge, expand: bool) {
+    fn reach(&mut self, from: u32, object: u32, edge: Edge) {
+        let place = self.place_behind(from, object, edge);
+        let parent = self.found.place_of[from as usize];
+        self.put(object, parent, place);
+        self.file(object, place, from, true);
+    }
+
+    /// Files an object that was reached from one in another place, or in the same.
+    #[inline]
+    fn put(&mut self, object: u32, parent: u32, place: u32) {
+        self.found.place_of[object as usize] = place;
+        if place <= parent {
+            self.found.places[place as usize].linked += 1;
+        }
+    }
+
+    /// The place of an object that is reached over this edge.
+    fn place_behind(&mut self, from: u32, object: u32, edge: Edge) -> u32 {
         let class = if self.heap.class_number(object) == self.heap.classes.class_class {
             self.class_name(object)
         } else {
@@ -445,12 +463,7 @@ impl<'s, 'a> Search<'s, 'a> {
             Edge::Field(_) if self.is_node(class) => Edge::Element,
             other => other,
         };
-        let parent = self.found.place_of[from as usize];
-        let place = self.child(parent, edge, class);
-        self.file(object, place, from, expand);
-        if place <= parent {
-            self.found.places[place as usize].linked += 1;
-        }
+        self.child(self.found.place_of[from as usize], edge, class)
     }
 
     /// Whether the class is one of nodes or entries inside a JDK collection.
@@ -586,37 +599,112 @@ struct Filing<'f, 's, 'h, 'a> {
     /// By place: how many of its objects the walk is inside of.
     open: Vec<u32>,
     histogram: &'f mut Histogram<'h, 'a>,
+    /// Places that references led to lately.
+    leads: Vec<(Lead, u32)>,
 }
 
-impl Visitor for Filing<'_, '_, '_, '_> {
-    #[inline]
-    fn enter(&mut self, object: u32) {
-        self.histogram.enter(object);
-        let number = self.search.found.place_of[object as usize] as usize;
-        if number == NONE as usize {
-            return;
+/// Where a reference leads from objects of a class in a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Lead {
+    place: u32,
+    class: u32,
+    /// Position of the field; 0 for elements.
+    position: u32,
+    target_class: u32,
+}
+
+impl Lead {
+    const KEPT: usize = 1 << 12;
+    /// From no place, as no object is.
+    const NOWHERE: Lead = Lead {
+        place: NONE,
+        class: 0,
+        position: 0,
+        target_class: 0,
+    };
+
+    fn slot(&self) -> usize {
+        let mut hasher = PlaceHasher::default();
+        for part in [self.place, self.class, self.position, self.target_class] {
+            hasher.write_u32(part);
         }
-        let bytes = self.search.heap.shallow(object);
+        (hasher.finish() >> 32) as usize % Self::KEPT
+    }
+}
+
+impl Filing<'_, '_, '_, '_> {
+    /// Files an owned object under the place of its owner, if that has one; gives its place.
+    #[inline]
+    fn file(&mut self, owner: u32, position: u32, object: u32) -> u32 {
+        let search = &mut self.search;
+        let known = search.found.place_of[object as usize];
+        let place = search.found.place_of[owner as usize];
+        if known != NONE || place == NONE {
+            return known;
+        }
+        let class = search.heap.class_number(owner);
+        let lead = Lead {
+            place,
+            class,
+            position: match search.heap.classes.get(class).kind {
+                ClassKind::Plain => position,
+                _ => 0,
+            },
+            target_class: search.heap.class_number(object),
+        };
+        let (known, found) = &mut self.leads[lead.slot()];
+        if *known != lead {
+            let edge = search.edge(owner, position as usize);
+            let filed = search.place_behind(owner, object, edge);
+            // which thread-local an entry belongs to depends on the entry
+            if matches!(edge, Edge::ThreadLocal(_)) {
+                search.put(object, place, filed);
+                return filed;
+            }
+            (*known, *found) = (lead, filed);
+        }
+        search.put(object, place, *found);
+        *found
+    }
+
+    #[inline]
+    fn weigh(&mut self, object: u32, number: usize, retained: u64) {
+        let place = &mut self.search.found.places[number];
+        if self.open[number] == 0 {
+            place.retained += retained;
+        }
+        let (heaviest, most) = place.heaviest;
+        if retained > most || heaviest == NONE || (retained == most && object < heaviest) {
+            place.heaviest = (object, retained);
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, number: usize, bytes: u64) {
         let place = &mut self.search.found.places[number];
         place.objects += 1;
         place.own_bytes += bytes;
         if self.open.len() <= number {
             self.open.resize(number + 1, 0);
         }
-        self.open[number] += 1;
+    }
+}
+
+impl Visitor for Filing<'_, '_, '_, '_> {
+    #[inline]
+    fn enter(&mut self, object: u32) {
+        let shape = self.search.heap.shapes.get(object);
+        self.histogram.enter(shape);
+        let place = self.search.found.place_of[object as usize];
+        if place != NONE {
+            self.count(place as usize, u64::from(shape.size) * SIZE_UNIT);
+            self.open[place as usize] += 1;
+        }
     }
 
     #[inline]
-    fn enter_owned(&mut self, owner: u32, edge: usize, object: u32) {
-        let places = &self.search.found.place_of;
-        if places[object as usize] == NONE && places[owner as usize] != NONE {
-            let position = match self.search.heap.class(owner).kind {
-                ClassKind::Plain => edge - self.search.heap.rows.row(owner).start,
-                _ => 0,
-            };
-            let edge = self.search.edge(owner, position);
-            self.search.reach(owner, object, edge, false);
-        }
+    fn enter_owned(&mut self, owner: u32, position: u32, object: u32) {
+        self.file(owner, position, object);
         self.enter(object);
     }
 
@@ -624,20 +712,24 @@ impl Visitor for Filing<'_, '_, '_, '_> {
     #[inline]
     fn leave(&mut self, object: u32) {
         let retained = self.search.retention.bytes(object);
-        self.histogram.leave(object, retained);
-        let number = self.search.found.place_of[object as usize] as usize;
-        if number == NONE as usize {
-            return;
+        let shape = self.search.heap.shapes.get(object);
+        self.histogram.leave(shape, retained);
+        let place = self.search.found.place_of[object as usize];
+        if place != NONE {
+            self.open[place as usize] -= 1;
+            self.weigh(object, place as usize, retained);
         }
-        let open = &mut self.open[number];
-        *open -= 1;
-        let place = &mut self.search.found.places[number];
-        if *open == 0 {
-            place.retained += retained;
-        }
-        let (heaviest, most) = place.heaviest;
-        if retained > most || heaviest == NONE || (retained == most && object < heaviest) {
-            place.heaviest = (object, retained);
+    }
+
+    #[inline]
+    fn visit_leaf(&mut self, owner: u32, position: u32, object: u32) {
+        let shape = self.search.heap.shapes.get(object);
+        self.histogram.visit_leaf(shape);
+        let place = self.file(owner, position, object);
+        if place != NONE {
+            let bytes = u64::from(shape.size) * SIZE_UNIT;
+            self.count(place as usize, bytes);
+            self.weigh(object, place as usize, bytes);
         }
     }
 }

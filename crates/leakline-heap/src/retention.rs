@@ -198,8 +198,9 @@ impl Retention {
                 if let Some((object, entry)) = entering.take() {
                     let row = graph.row(object);
                     open.push(Open {
-                        next_edge: row.start as u64,
-                        edges: row.len() as u32,
+                        row: row.start as u64,
+                        next: 0,
+                        len: row.len() as u32,
                         object,
                         entry,
                     });
@@ -215,25 +216,23 @@ impl Retention {
                     continue;
                 }
                 let object = top.object;
-                let start = top.next_edge as usize;
-                let end = start + top.edges as usize;
-                let found = (start..end).find(|edge| {
-                    let target = edges[*edge];
+                let row = &edges[top.row as usize..top.row as usize + top.len as usize];
+                let found = (top.next..top.len).find(|position| {
+                    let target = row[*position as usize];
                     if target == NONE || !self.owned.contains(target) {
                         return false;
                     }
-                    visitor.enter_owned(object, *edge, target);
                     if graph.is_leaf(target) {
-                        visitor.leave(target);
+                        visitor.visit_leaf(object, *position, target);
                         return false;
                     }
+                    visitor.enter_owned(object, *position, target);
                     true
                 });
                 match found {
-                    Some(edge) => {
-                        top.next_edge = edge as u64 + 1;
-                        top.edges = (end - edge - 1) as u32;
-                        entering = Some((edges[edge], 0));
+                    Some(position) => {
+                        top.next = position + 1;
+                        entering = Some((row[position as usize], 0));
                     }
                     None => {
                         visitor.leave(object);
@@ -249,16 +248,24 @@ impl Retention {
 pub(crate) trait Visitor {
     /// Enters an entry point.
     fn enter(&mut self, object: u32);
-    /// Enters an owned object through the only reference to it, by position among all edges.
-    fn enter_owned(&mut self, owner: u32, edge: usize, object: u32);
+    /// Enters an owned object through the only reference to it, by position in the owner's row.
+    fn enter_owned(&mut self, owner: u32, position: u32, object: u32);
     /// Leaves either.
     fn leave(&mut self, object: u32);
+    /// Enters and leaves an owned object that refers to nothing.
+    fn visit_leaf(&mut self, owner: u32, position: u32, object: u32) {
+        self.enter_owned(owner, position, object);
+        self.leave(object);
+    }
 }
 
 /// An object that the walk is inside of.
 struct Open {
-    next_edge: u64,
-    edges: u32,
+    /// Where its row starts.
+    row: u64,
+    /// Position in the row of the next reference to look at.
+    next: u32,
+    len: u32,
     object: u32,
     /// The next entry point that it dominates; 0 when none is left.
     entry: u32,
@@ -771,7 +778,7 @@ mod tests {
             assert!(self.of.insert(object, self.open.clone()).is_none());
             self.open.push(object);
         }
-        fn enter_owned(&mut self, owner: u32, _: usize, object: u32) {
+        fn enter_owned(&mut self, owner: u32, _: u32, object: u32) {
             assert_eq!(self.open.last(), Some(&owner));
             self.enter(object);
         }
