@@ -10,18 +10,20 @@
 //! under one name (redeployed code) are no start: what keeps their loaders is the question.
 //! Paths that run in circles (`Node.next → Node.next → …`) are folded.
 
+mod filing;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::bits::{Bits, RankedBits};
-use crate::classes::{CLASS_SLOTS, ClassKind};
+use crate::classes::CLASS_SLOTS;
 use crate::collections::{self, Owner, Role};
-use crate::graph::{EdgeName, Heap, NONE, SIZE_UNIT};
-use crate::histogram::Histogram;
+use crate::graph::{EdgeName, Heap, NONE};
 use crate::reachability::Strength;
-use crate::retention::{Retention, Visitor};
+use crate::retention::Retention;
 use crate::roots::{RootKind, Thread};
 use crate::symbols::{Symbol, Symbols};
+use filing::Filing;
 
 /// What leads from one place to the next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,27 +87,16 @@ const MAX_PLACES: usize = 1 << 20;
 const MAX_DEPTH: u32 = 128;
 
 impl Places {
-    /// Files all objects; on the walk through the dominator tree that this takes, the histogram
-    /// is filled as well.
-    pub(crate) fn of<'h, 'a>(
-        heap: &'h Heap<'a>,
-        retention: &Retention,
-        histogram: &mut Histogram<'h, 'a>,
-    ) -> Places {
+    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention) -> Places {
         let mut search = Search::new(heap, retention);
         search.static_fields();
         search.other_roots();
         search.class_slots();
         search.threads();
         search.finalizer_queue();
-        let mut filing = Filing {
-            open: vec![0; search.found.places.len()],
-            search,
-            histogram,
-            leads: vec![(Lead::NOWHERE, NONE); Lead::KEPT],
-        };
+        let mut filing = Filing::new(search);
         retention.walk(heap, &mut filing);
-        filing.search.finish()
+        filing.into_search().finish()
     }
 
     /// The object before this one on its shortest path; [`NONE`] at a start.
@@ -589,148 +580,6 @@ impl<'s, 'a> Search<'s, 'a> {
             }
         }
         found
-    }
-}
-
-/// The walk through the dominator tree that files what the search for shortest paths left out,
-/// and sums up.
-struct Filing<'f, 's, 'h, 'a> {
-    search: Search<'s, 'a>,
-    /// By place: how many of its objects the walk is inside of.
-    open: Vec<u32>,
-    histogram: &'f mut Histogram<'h, 'a>,
-    /// Places that references led to lately.
-    leads: Vec<(Lead, u32)>,
-}
-
-/// Where a reference leads from objects of a class in a place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Lead {
-    place: u32,
-    class: u32,
-    /// Position of the field; 0 for elements.
-    position: u32,
-    target_class: u32,
-}
-
-impl Lead {
-    const KEPT: usize = 1 << 12;
-    /// From no place, as no object is.
-    const NOWHERE: Lead = Lead {
-        place: NONE,
-        class: 0,
-        position: 0,
-        target_class: 0,
-    };
-
-    fn slot(&self) -> usize {
-        let mut hasher = PlaceHasher::default();
-        for part in [self.place, self.class, self.position, self.target_class] {
-            hasher.write_u32(part);
-        }
-        (hasher.finish() >> 32) as usize % Self::KEPT
-    }
-}
-
-impl Filing<'_, '_, '_, '_> {
-    /// Files an owned object under the place of its owner, if that has one; gives its place.
-    #[inline]
-    fn file(&mut self, owner: u32, position: u32, object: u32) -> u32 {
-        let search = &mut self.search;
-        let known = search.found.place_of[object as usize];
-        let place = search.found.place_of[owner as usize];
-        if known != NONE || place == NONE {
-            return known;
-        }
-        let class = search.heap.class_number(owner);
-        let lead = Lead {
-            place,
-            class,
-            position: match search.heap.classes.get(class).kind {
-                ClassKind::Plain => position,
-                _ => 0,
-            },
-            target_class: search.heap.class_number(object),
-        };
-        let (known, found) = &mut self.leads[lead.slot()];
-        if *known != lead {
-            let edge = search.edge(owner, position as usize);
-            let filed = search.place_behind(owner, object, edge);
-            // which thread-local an entry belongs to depends on the entry
-            if matches!(edge, Edge::ThreadLocal(_)) {
-                search.put(object, place, filed);
-                return filed;
-            }
-            (*known, *found) = (lead, filed);
-        }
-        search.put(object, place, *found);
-        *found
-    }
-
-    #[inline]
-    fn weigh(&mut self, object: u32, number: usize, retained: u64) {
-        let place = &mut self.search.found.places[number];
-        if self.open[number] == 0 {
-            place.retained += retained;
-        }
-        let (heaviest, most) = place.heaviest;
-        if retained > most || heaviest == NONE || (retained == most && object < heaviest) {
-            place.heaviest = (object, retained);
-        }
-    }
-
-    #[inline]
-    fn count(&mut self, number: usize, bytes: u64) {
-        let place = &mut self.search.found.places[number];
-        place.objects += 1;
-        place.own_bytes += bytes;
-        if self.open.len() <= number {
-            self.open.resize(number + 1, 0);
-        }
-    }
-}
-
-impl Visitor for Filing<'_, '_, '_, '_> {
-    #[inline]
-    fn enter(&mut self, object: u32) {
-        let shape = self.search.heap.shapes.get(object);
-        self.histogram.enter(shape);
-        let place = self.search.found.place_of[object as usize];
-        if place != NONE {
-            self.count(place as usize, u64::from(shape.size) * SIZE_UNIT);
-            self.open[place as usize] += 1;
-        }
-    }
-
-    #[inline]
-    fn enter_owned(&mut self, owner: u32, position: u32, object: u32) {
-        self.file(owner, position, object);
-        self.enter(object);
-    }
-
-    /// Objects below another of the same place are retained by that one already.
-    #[inline]
-    fn leave(&mut self, object: u32) {
-        let retained = self.search.retention.bytes(object);
-        let shape = self.search.heap.shapes.get(object);
-        self.histogram.leave(shape, retained);
-        let place = self.search.found.place_of[object as usize];
-        if place != NONE {
-            self.open[place as usize] -= 1;
-            self.weigh(object, place as usize, retained);
-        }
-    }
-
-    #[inline]
-    fn visit_leaf(&mut self, owner: u32, position: u32, object: u32) {
-        let shape = self.search.heap.shapes.get(object);
-        self.histogram.visit_leaf(shape);
-        let place = self.file(owner, position, object);
-        if place != NONE {
-            let bytes = u64::from(shape.size) * SIZE_UNIT;
-            self.count(place as usize, bytes);
-            self.weigh(object, place as usize, bytes);
-        }
     }
 }
 
