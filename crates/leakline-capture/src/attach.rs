@@ -28,6 +28,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::cancel::CancellationFlag;
 use crate::error::{CaptureError, Refusal};
 use crate::process::{Process, VirtualMachine};
 use crate::target::TargetDirectory;
@@ -39,6 +40,7 @@ pub struct Jvm<'a> {
     /// `/tmp` of the JVM: the name is fixed in HotSpot, `java.io.tmpdir` does not change it.
     temporary: TargetDirectory,
     version: Version,
+    cancellation: CancellationFlag,
 }
 
 /// Which form of request the JVM understands.
@@ -68,16 +70,22 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 pub(crate) const LAST_BREATH: Duration = Duration::from_secs(2);
 
 impl<'a> Jvm<'a> {
-    /// Opens the attach socket of a JVM, which is given `timeout` for it.
+    /// Opens the attach socket of a JVM, which is given `timeout` for it. Waiting, here and for
+    /// answers, ends early with [`CaptureError::Cancelled`] when `cancellation` says so.
     ///
     /// Refused, before anything is sent, to what does not pass [`Jvm::check`] or does not catch
     /// SIGQUIT.
-    pub fn attach(process: &'a Process, timeout: Duration) -> Result<Self, CaptureError> {
+    pub fn attach(
+        process: &'a Process,
+        timeout: Duration,
+        cancellation: &CancellationFlag,
+    ) -> Result<Self, CaptureError> {
         Self::check(process)?;
         let mut jvm = Jvm {
             process,
             temporary: TargetDirectory::open(process, Path::new("/tmp"))?,
             version: Version::One,
+            cancellation: cancellation.clone(),
         };
         if jvm.connect()?.is_none() {
             jvm.open_socket(timeout)?;
@@ -153,14 +161,15 @@ impl<'a> Jvm<'a> {
             if let Some(stream) = self.connect()? {
                 break stream;
             }
-            self.check_alive("connected to it")?;
+            self.check_wanted("connected to it")?;
             if sent.elapsed() > timeout {
                 return Err(self.answer_timed_out(command, timeout));
             }
             waiting();
             std::thread::sleep(Duration::from_millis(50));
         };
-        let answer = converse(&mut stream, &request, sent + timeout, waiting)
+        let answer = self
+            .converse(&mut stream, &request, sent + timeout, waiting)
             .map_err(|error| self.conversation_error(command, timeout, &error))?;
         let (code, text) =
             parse_answer(&answer).map_err(|reason| CaptureError::Protocol { pid, reason })?;
@@ -171,12 +180,47 @@ impl<'a> Jvm<'a> {
         })
     }
 
+    /// Sends the request and reads to the end of the stream.
+    fn converse(
+        &self,
+        stream: &mut UnixStream,
+        request: &[u8],
+        deadline: Instant,
+        waiting: &mut dyn FnMut(),
+    ) -> io::Result<Vec<u8>> {
+        stream.set_nonblocking(false)?;
+        // long enough to cost nothing, short enough for a progress bar
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(request)?;
+        waiting();
+        let mut answer = Vec::new();
+        let mut limited = stream.take(ANSWER_LIMIT);
+        let mut buffer = [0; 8192];
+        loop {
+            match limited.read(&mut buffer) {
+                Ok(0) if answer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(0) => return Ok(answer),
+                Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waiting(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.cancellation.is_cancelled() || Instant::now() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
     fn conversation_error(
         &self,
         command: &str,
         waited: Duration,
         error: &io::Error,
     ) -> CaptureError {
+        if self.cancellation.is_cancelled() {
+            return self.cancelled();
+        }
         // a process that ends closes its sockets some time before it is gone
         let timed_out = error.kind() == io::ErrorKind::TimedOut;
         if !timed_out && self.process.ends_within(LAST_BREATH) {
@@ -204,7 +248,11 @@ impl<'a> Jvm<'a> {
         }
     }
 
-    fn check_alive(&self, activity: &'static str) -> Result<(), CaptureError> {
+    /// Whether it is worth waiting: the process runs, and its answer is still wanted.
+    fn check_wanted(&self, activity: &'static str) -> Result<(), CaptureError> {
+        if self.cancellation.is_cancelled() {
+            return Err(self.cancelled());
+        }
         if self.process.is_running() {
             return Ok(());
         }
@@ -212,6 +260,12 @@ impl<'a> Jvm<'a> {
             pid: self.process.pid(),
             activity,
         })
+    }
+
+    fn cancelled(&self) -> CaptureError {
+        CaptureError::Cancelled {
+            pid: self.process.pid(),
+        }
     }
 
     /// Has the JVM open its socket, and waits until it listens.
@@ -237,7 +291,7 @@ impl<'a> Jvm<'a> {
         let asked = Instant::now();
         let mut pause = Duration::from_millis(10);
         while self.connect()?.is_none() {
-            self.check_alive("attached to it")?;
+            self.check_wanted("attached to it")?;
             if asked.elapsed() > timeout {
                 return Err(CaptureError::AttachTimedOut {
                     pid,
@@ -385,37 +439,6 @@ fn request(version: Version, command: &str, arguments: &[&str]) -> Result<Vec<u8
         bytes.resize(bytes.len() + MOST_ARGUMENTS - arguments.len(), 0);
     }
     Ok(bytes)
-}
-
-/// Sends the request and reads to the end of the stream.
-fn converse(
-    stream: &mut UnixStream,
-    request: &[u8],
-    deadline: Instant,
-    waiting: &mut dyn FnMut(),
-) -> io::Result<Vec<u8>> {
-    stream.set_nonblocking(false)?;
-    // long enough to cost nothing, short enough for a progress bar
-    stream.set_read_timeout(Some(Duration::from_millis(200)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(request)?;
-    waiting();
-    let mut answer = Vec::new();
-    let mut limited = stream.take(ANSWER_LIMIT);
-    let mut buffer = [0; 8192];
-    loop {
-        match limited.read(&mut buffer) {
-            Ok(0) if answer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(0) => return Ok(answer),
-            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => waiting(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if Instant::now() > deadline {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
 }
 
 fn parse_answer(bytes: &[u8]) -> Result<(i32, String), String> {

@@ -11,7 +11,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchown, openat, renameat, statat, unlink
 use rustix::io::Errno;
 
 use crate::attach::{Answer, Jvm, LAST_BREATH};
-use crate::audit::{AuditLog, Event, Record, Turn};
+use crate::audit::{AuditLog, Event, History, Record, Turn};
+use crate::cancel::CancellationFlag;
 use crate::error::{CaptureError, Refusal};
 use crate::guards::{Guards, free_memory};
 use crate::identity::Identity;
@@ -35,6 +36,12 @@ pub struct CaptureRequest {
     pub expected_bytes: Option<u64>,
     /// Where the target writes, absolute and as the target sees it; `/tmp` suits most.
     pub target_directory: PathBuf,
+    /// The name of the file of an earlier dump that this one is to be compared with. If that is
+    /// the latest dump of the service, is of the same process, and no later attempt was cut off
+    /// by a crash, [`Guards::follow_up_cooldown`] counts in place of [`Guards::cooldown`].
+    pub follows: Option<String>,
+    /// Ends the capture early.
+    pub cancellation: CancellationFlag,
 }
 
 /// What can be captured.
@@ -59,6 +66,8 @@ impl CaptureRequest {
             purpose: String::new(),
             expected_bytes: None,
             target_directory: PathBuf::from("/tmp"),
+            follows: None,
+            cancellation: CancellationFlag::default(),
         }
     }
 
@@ -71,6 +80,28 @@ impl CaptureRequest {
     fn name(&self) -> String {
         let process = || format!("process {}", self.process.pid());
         self.service.clone().unwrap_or_else(process)
+    }
+
+    /// Whether it is the second of two dumps, the first of which the log knows.
+    fn is_follow_up(&self, history: &History) -> bool {
+        let (Some(follows), Some((file, process))) = (&self.follows, &history.captured) else {
+            return false;
+        };
+        // after a crash nobody can tell how often this was tried
+        !history.is_unfinished
+            && file
+                .file_name()
+                .is_some_and(|name| name == follows.as_str())
+            && *process == self.process.key()
+    }
+
+    fn check_wanted(&self) -> Result<(), CaptureError> {
+        if self.cancellation.is_cancelled() {
+            return Err(CaptureError::Cancelled {
+                pid: self.process.pid(),
+            });
+        }
+        Ok(())
     }
 
     fn expected(&self) -> u64 {
@@ -130,7 +161,13 @@ const DUMP: &str = "heap.hprof";
 const PARTIAL: &str = ".partial-";
 
 impl Capturer {
-    /// For dumps in `directory`, which is created with mode 0700 if it does not exist.
+    /// For dumps in `directory`, which is created with mode 0700 if it does not exist. One that
+    /// exists keeps its mode: what stands in it is readable for its owner only in any case; but
+    /// a warning is logged where others may write, for they could replace or remove dumps.
+    ///
+    /// Unfinished files of captures that were killed are removed there and, where the process
+    /// still runs, from the directory by way of which it was to be dumped; unless a capture into
+    /// `directory` is under way.
     pub fn new(directory: impl Into<PathBuf>, guards: Guards) -> Result<Self, CaptureError> {
         let directory = directory.into();
         DirBuilder::new()
@@ -142,12 +179,24 @@ impl Capturer {
                 path: directory.clone(),
                 source,
             })?;
+        if fs::metadata(&directory).is_ok_and(|metadata| metadata.mode() & 0o022 != 0) {
+            tracing::warn!(
+                directory = %directory.display(),
+                "others may write to the directory of heap dumps; take that from them: chmod go-w"
+            );
+        }
         let audit = AuditLog::in_directory(&directory);
-        Ok(Capturer {
+        let capturer = Capturer {
             directory,
             guards,
             audit,
-        })
+        };
+        // what cannot be locked now is told when a capture is asked for
+        if let Ok(Some(_turn)) = capturer.audit.take_turn() {
+            capturer.remove_unfinished();
+            capturer.remove_abandoned();
+        }
+        Ok(capturer)
     }
 
     /// Where the dumps and the audit log are.
@@ -155,8 +204,14 @@ impl Capturer {
         &self.directory
     }
 
-    /// Takes one capture, or says why not. Blocks until the file is in its place. Whatever
-    /// happens, it leaves a line in the audit log and no unfinished file.
+    /// Takes one capture, or says why not. Blocks until the file is in its place.
+    ///
+    /// However it ends, it leaves a line in the audit log and no unfinished file, unless its own
+    /// process is killed (SIGKILL, a crash, a signal that is not caught). Then the log still says
+    /// that it was started, which counts for the cooldown, and what is left goes with the next
+    /// [`Capturer::new`]. Until then the JVM writes on and its file stays, and if it has ended
+    /// before, until the next capture by way of the same directory. So catch signals and cancel
+    /// ([`CaptureRequest::cancellation`]).
     pub fn capture(
         &self,
         request: &CaptureRequest,
@@ -185,14 +240,24 @@ impl Capturer {
         let own = self.open_directory()?;
         let folder = place.private_folder()?;
         self.check_space(request, &place, &folder, &own)?;
+        request.check_wanted()?;
         progress(Progress::Attaching);
-        let jvm = Jvm::attach(&request.process, self.guards.attach_timeout)?;
+        let timeout = self.guards.attach_timeout;
+        let jvm = Jvm::attach(&request.process, timeout, &request.cancellation)?;
+        // if nobody could remember the pause, there must be none
+        self.audit
+            .append(&Record {
+                target_directory: Some(request.target_directory.clone()),
+                ..line(request, Event::Started)
+            })
+            .and_then(|()| own.sync_all())
+            .map_err(|source| self.audit_error("write the audit log", source))?;
         let started = Timestamp::from(SystemTime::now());
         let answer = self.dump(&jvm, &folder, live, expected, progress)?;
         let finished = Timestamp::from(SystemTime::now());
         let file = checked_dump(&request.process, &folder, &answer)?;
         let path = self.directory.join(file_name(request, started));
-        let bytes = self.keep(&folder, file, &own, &path, progress)?;
+        let bytes = self.keep(request, &folder, file, &own, &path, progress)?;
         Ok(Capture {
             path,
             bytes,
@@ -212,14 +277,14 @@ impl Capturer {
     }
 
     fn check_cooldown(&self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        let latest = self.audit.latest(&request.target());
-        let latest = latest.map_err(|source| self.audit_error("read the audit log", source))?;
         let now = Timestamp::from(SystemTime::now());
-        let ago = latest
-            // a time in the future is that of a clock that was wrong
-            .filter(|latest| *latest <= now)
-            .map(|latest| now.duration_since(latest));
-        Ok(self.guards.check_cooldown(&request.name(), ago)?)
+        let history = self.audit.history(&request.target(), now);
+        let history = history.map_err(|source| self.audit_error("read the audit log", source))?;
+        let ago = history.attempted.map(|latest| now.duration_since(latest));
+        let is_follow_up = request.is_follow_up(&history);
+        Ok(self
+            .guards
+            .check_cooldown(&request.name(), ago, is_follow_up)?)
     }
 
     /// Disk, and memory where the target's directory is kept there.
@@ -296,6 +361,7 @@ impl Capturer {
     /// Brings the dump into our directory under `path`; its size.
     fn keep(
         &self,
+        request: &CaptureRequest,
         folder: &PrivateFolder<'_>,
         dump: File,
         own: &File,
@@ -324,8 +390,15 @@ impl Capturer {
                 drop(guard);
             }
             Err(Errno::XDEV) => {
-                self.copy(dump, metadata.len(), path, progress)
-                    .map_err(error("copy the dump to"))?;
+                let mut copied = |bytes| {
+                    let total = metadata.len();
+                    progress(Progress::Copying { bytes, total });
+                    request.cancellation.is_cancelled()
+                };
+                let is_whole = self.copy(dump, path, &mut copied);
+                if !is_whole.map_err(error("copy the dump to"))? {
+                    request.check_wanted()?;
+                }
             }
             Err(errno) => return Err(error("move the dump to")(errno.into())),
         }
@@ -333,13 +406,13 @@ impl Capturer {
         Ok(metadata.len())
     }
 
+    /// Whether all of it was copied: `is_enough` is told the bytes so far and may end it.
     fn copy(
         &self,
         dump: File,
-        total: u64,
         path: &Path,
-        progress: &mut dyn FnMut(Progress),
-    ) -> io::Result<()> {
+        is_enough: &mut dyn FnMut(u64) -> bool,
+    ) -> io::Result<bool> {
         const STEP: u64 = 64 << 20;
         let copy = tempfile::Builder::new()
             .prefix(PARTIAL)
@@ -351,11 +424,13 @@ impl Capturer {
                 0 => break,
                 count => bytes += count,
             }
-            progress(Progress::Copying { bytes, total });
+            if is_enough(bytes) {
+                return Ok(false);
+            }
         }
         copy.as_file().sync_all()?;
         copy.persist_noclobber(path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(true)
     }
 
     /// Files of captures that were killed. It is our turn, so nobody writes them any more.
@@ -367,6 +442,21 @@ impl Capturer {
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL));
         for entry in unfinished {
             let _ = fs::remove_file(entry.path());
+        }
+    }
+
+    /// What killed captures left with processes that still run. It is our turn, so none of them
+    /// is under way.
+    fn remove_abandoned(&self) {
+        for record in self.audit.unfinished().unwrap_or_default() {
+            let process = Process::open(record.pid).ok();
+            let process = process.filter(|process| process.key() == record.process);
+            if let (Some(process), Some(directory)) = (process, record.target_directory)
+                && let Ok(place) = TargetDirectory::open(&process, &directory)
+                && let Err(error) = place.sweep()
+            {
+                tracing::warn!(%error, "what a killed capture left could not be looked for");
+            }
         }
     }
 
@@ -389,33 +479,47 @@ impl Capturer {
     fn record(&self, request: &CaptureRequest, outcome: &Result<Capture, CaptureError>) {
         let event = match outcome {
             Ok(_) => Event::Captured,
-            Err(error) if error.is_refusal() => Event::Refused,
+            Err(CaptureError::Refused(_)) => Event::Refused,
+            Err(CaptureError::Cancelled { .. }) => Event::Cancelled,
             Err(_) => Event::Failed,
         };
-        let CaptureKind::HeapDump { live } = request.kind;
         let capture = outcome.as_ref().ok();
         let record = Record {
-            at: Timestamp::from(SystemTime::now()).to_string(),
-            event,
-            target: request.target(),
-            pid: request.process.pid(),
-            command: request.process.command().to_owned(),
-            kind: if live {
-                "heap dump, live objects"
-            } else {
-                "heap dump, all objects"
-            }
-            .to_owned(),
-            purpose: request.purpose.clone(),
             file: capture.map(|capture| capture.path.display().to_string()),
             bytes: capture.map(|capture| capture.bytes),
             pause_seconds: capture.map(|capture| capture.pause.as_secs_f64()),
             reason: outcome.as_ref().err().map(ToString::to_string),
+            ..line(request, event)
         };
         trace(&record, outcome);
         if let Err(error) = self.audit.append(&record) {
             tracing::error!(%error, "a capture could not be written to the audit log");
         }
+    }
+}
+
+/// A line of the audit log, as of now, without what came of the capture.
+fn line(request: &CaptureRequest, event: Event) -> Record {
+    let CaptureKind::HeapDump { live } = request.kind;
+    let kind = if live {
+        "heap dump, live objects"
+    } else {
+        "heap dump, all objects"
+    };
+    Record {
+        at: Timestamp::from(SystemTime::now()).to_string(),
+        event,
+        target: request.target(),
+        pid: request.process.pid(),
+        command: request.process.command().to_owned(),
+        process: request.process.key(),
+        kind: kind.to_owned(),
+        target_directory: None,
+        purpose: request.purpose.clone(),
+        file: None,
+        bytes: None,
+        pause_seconds: None,
+        reason: None,
     }
 }
 
@@ -437,6 +541,9 @@ fn trace(record: &Record, outcome: &Result<Capture, CaptureError>) {
         ),
         Err(error) if error.is_refusal() => {
             tracing::warn!(of, pid, kind, purpose, reason = %error, "capture refused");
+        }
+        Err(CaptureError::Cancelled { .. }) => {
+            tracing::warn!(of, pid, kind, purpose, "capture cancelled");
         }
         Err(error) => tracing::error!(of, pid, kind, purpose, reason = %error, "capture failed"),
     }

@@ -68,6 +68,15 @@ pub enum CaptureError {
         activity: &'static str,
     },
 
+    /// It was ended early by [`crate::CancellationFlag`]. If the JVM was asked already, it writes
+    /// on, for it cannot be stopped, but to a file without a name, whose space is freed when it
+    /// is done.
+    #[error("the capture from process {pid} was cancelled; nothing of a dump was kept")]
+    Cancelled {
+        /// The process.
+        pid: u32,
+    },
+
     /// The JVM said that it could not do it.
     #[error("JVM {pid} could not carry out {command}: {answer}")]
     Rejected {

@@ -20,6 +20,9 @@ pub struct Guards {
     pub max_dump_bytes: Option<u64>,
     /// Time between two captures of one service.
     pub cooldown: Duration,
+    /// Instead of `cooldown`, the time between a capture and the one that follows it (see
+    /// [`crate::CaptureRequest::follows`]), to have two dumps of one process to compare.
+    pub follow_up_cooldown: Duration,
     /// Time for a JVM to open its attach socket and to answer a trivial request.
     pub attach_timeout: Duration,
     /// Time for a JVM to collect and write the dump.
@@ -33,6 +36,7 @@ impl Default for Guards {
             disk_reserve: 512 << 20,
             max_dump_bytes: None,
             cooldown: Duration::from_secs(5 * 60),
+            follow_up_cooldown: Duration::from_secs(20),
             attach_timeout: Duration::from_secs(10),
             dump_timeout: Duration::from_secs(15 * 60),
         }
@@ -94,8 +98,14 @@ impl Guards {
         &self,
         target: &str,
         ago: Option<Duration>,
+        is_follow_up: bool,
     ) -> Result<(), Refusal> {
-        match ago.map(|ago| (ago, self.cooldown.saturating_sub(ago))) {
+        let cooldown = if is_follow_up {
+            self.follow_up_cooldown
+        } else {
+            self.cooldown
+        };
+        match ago.map(|ago| (ago, cooldown.saturating_sub(ago))) {
             Some((ago, remaining)) if !remaining.is_zero() => Err(Refusal::CoolingDown {
                 target: target.to_owned(),
                 ago,
@@ -195,13 +205,18 @@ mod tests {
                 "/tmp of process 7 is kept in memory and only 1.00 GiB is left, but a dump of about 1.00 GiB needs 2.00 GiB; let the JVM write to a directory on disk"
             ],
         );
-        check(guards.check_cooldown("orders", None), expect!["fine"]);
+        let cooldown = |ago: Option<u64>, is_follow_up| {
+            guards.check_cooldown("orders", ago.map(Duration::from_secs), is_follow_up)
+        };
+        check(cooldown(None, false), expect!["fine"]);
+        check(cooldown(Some(300), false), expect!["fine"]);
+        check(cooldown(Some(100), true), expect!["fine"]);
         check(
-            guards.check_cooldown("orders", Some(Duration::from_secs(300))),
-            expect!["fine"],
+            cooldown(Some(10), true),
+            expect!["orders was dumped 10 s ago; wait another 10 s, or shorten the cooldown"],
         );
         check(
-            guards.check_cooldown("orders", Some(Duration::from_secs(100))),
+            cooldown(Some(100), false),
             expect![
                 "orders was dumped 1 min 40 s ago; wait another 3 min 20 s, or shorten the cooldown"
             ],

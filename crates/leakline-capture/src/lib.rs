@@ -21,12 +21,14 @@
 //!
 //! [`CaptureError::Refused`] says that a guard or a precondition held the capture back and that
 //! the target was not asked for a dump; every other [`CaptureError`] is a capture that was
-//! begun and went wrong. Both leave no half file behind.
+//! begun and went wrong, or was cancelled ([`CancellationFlag`]). All leave no half file behind;
+//! for what a killed Leakline leaves, see [`Capturer::capture`].
 //!
 //! Suggested reading order: [`process`], [`attach`], [`Guards`], [`Capturer`], [`DumpFile`].
 
 pub mod attach;
 mod audit;
+mod cancel;
 mod capturer;
 mod dump_file;
 mod error;
@@ -35,8 +37,9 @@ mod identity;
 pub mod process;
 mod target;
 
+pub use cancel::CancellationFlag;
 pub use capturer::{Capture, CaptureKind, CaptureRequest, Capturer, Progress};
 pub use dump_file::{DumpFile, DumpFileError, OpenOptions};
 pub use error::{CaptureError, Refusal};
 pub use guards::Guards;
-pub use process::{FindError, Process, find};
+pub use process::{FindError, Process, Sighting, find};

@@ -4,7 +4,10 @@
 //! holds a pidfd (Linux 5.3), so that a signal can never reach a later process that got the
 //! same id.
 
+mod evidence;
 mod find;
+mod host;
+mod options;
 mod status;
 
 use std::fs;
@@ -17,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-pub use find::{FindError, find};
+pub use find::{FindError, Sighting, find};
 pub(crate) use status::Status;
 
 use crate::error::Refusal;
@@ -151,23 +154,8 @@ impl Process {
     }
 
     /// Which virtual machine it has mapped, if any.
-    ///
-    /// OpenJ9 also maps a `libjvm.so`, which only passes calls on to its own `libj9vm`.
     pub(crate) fn virtual_machine(&self) -> io::Result<Option<VirtualMachine>> {
-        let maps = BufReader::new(fs::File::open(self.directory().join("maps"))?);
-        let mut found = None;
-        for line in maps.split(b'\n') {
-            let line = line?;
-            // an updated package leaves the old library mapped with " (deleted)" behind its name
-            let name = line.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            if name.starts_with(b"libj9vm") {
-                return Ok(Some(VirtualMachine::OpenJ9));
-            }
-            if name.starts_with(b"libjvm.so") {
-                found = Some(VirtualMachine::HotSpot);
-            }
-        }
-        Ok(found)
+        Ok(mapped_machine(&self.directory())?.map(|(machine, _)| machine))
     }
 
     /// Whether it handles SIGQUIT now. It is asked anew, because a JVM that starts up has
@@ -186,39 +174,36 @@ impl Process {
         pidfd_send_signal(self.pidfd.as_fd(), Signal::QUIT)
     }
 
-    /// Whether the last word of its flags is that attaching is off. `@argfiles` are not read;
-    /// there the attempt times out.
+    /// Whether its flags say that attaching is off, as far as they can be seen.
     pub(crate) fn disables_attach(&self) -> bool {
         let environment = nul_separated(&self.directory().join("environ"));
-        disables_attach(&environment, &self.command_line)
+        options::disables_attach(&environment, &self.command_line)
     }
 }
 
-/// The JVM takes `JAVA_TOOL_OPTIONS` first, the launcher puts `JDK_JAVA_OPTIONS` before the
-/// command line, and the last word counts.
-fn disables_attach(environment: &[String], command_line: &[String]) -> bool {
-    let variable = |name: &'static str| {
-        environment
-            .iter()
-            .filter_map(move |entry| entry.strip_prefix(name)?.strip_prefix('='))
-            .flat_map(str::split_whitespace)
-    };
-    // what stands behind the main class or `-jar x` belongs to the application
-    let options = command_line
-        .iter()
-        .skip(1)
-        .map(String::as_str)
-        .take_while(|argument| argument.starts_with('-') && *argument != "-jar");
-    variable("JAVA_TOOL_OPTIONS")
-        .chain(variable("JDK_JAVA_OPTIONS"))
-        .chain(options)
-        .filter_map(|option| match option {
-            "-XX:+DisableAttachMechanism" => Some(true),
-            "-XX:-DisableAttachMechanism" => Some(false),
-            _ => None,
-        })
-        .last()
-        .unwrap_or(false)
+/// The virtual machine that the process of a procfs directory has mapped, if any, and the path of
+/// its library.
+///
+/// OpenJ9 also maps a `libjvm.so`, which only passes calls on to its own `libj9vm`.
+fn mapped_machine(directory: &Path) -> io::Result<Option<(VirtualMachine, PathBuf)>> {
+    let maps = BufReader::new(fs::File::open(directory.join("maps"))?);
+    let mut found = None;
+    for line in maps.split(b'\n') {
+        let line = line?;
+        // an updated package leaves the old library mapped with " (deleted)" behind its name
+        let name = line.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let path = || {
+            let start = line.iter().position(|byte| *byte == b'/').unwrap_or(0);
+            PathBuf::from(String::from_utf8_lossy(line.get(start..).unwrap_or_default()).as_ref())
+        };
+        if name.starts_with(b"libj9vm") {
+            return Ok(Some((VirtualMachine::OpenJ9, path())));
+        }
+        if found.is_none() && name.starts_with(b"libjvm.so") {
+            found = Some((VirtualMachine::HotSpot, path()));
+        }
+    }
+    Ok(found)
 }
 
 fn directory(pid: u32) -> PathBuf {
@@ -238,31 +223,6 @@ fn nul_separated(path: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_word_on_attaching_counts() {
-        let check = |environment: &[&str], command_line: &str, expected: bool| {
-            let environment: Vec<String> = environment.iter().map(|e| (*e).to_owned()).collect();
-            let command_line: Vec<String> = command_line.split(' ').map(str::to_owned).collect();
-            assert_eq!(
-                disables_attach(&environment, &command_line),
-                expected,
-                "{command_line:?}"
-            );
-        };
-        check(&[], "java Main", false);
-        check(&[], "java -XX:+DisableAttachMechanism Main", true);
-        check(&[], "java Main -XX:+DisableAttachMechanism", false);
-        check(&[], "java -jar a.jar -XX:+DisableAttachMechanism", false);
-        let on = "JAVA_TOOL_OPTIONS=-Xmx1g -XX:+DisableAttachMechanism";
-        check(&["A=b", on], "java Main", true);
-        check(&[on], "java -XX:-DisableAttachMechanism Main", false);
-        check(
-            &["MY_JAVA_TOOL_OPTIONS=-XX:+DisableAttachMechanism"],
-            "java Main",
-            false,
-        );
-    }
 
     #[test]
     fn a_process_knows_itself() {

@@ -157,6 +157,11 @@ impl TargetDirectory {
         }
     }
 
+    /// Removes what captures left in it that were killed.
+    pub(crate) fn sweep(&self) -> Result<(), CaptureError> {
+        self.act(|| self.remove_abandoned())
+    }
+
     /// Removes folders of captures that were killed before they could: those nobody has locked.
     fn remove_abandoned(&self) {
         for name in entries(&self.fd) {
@@ -290,10 +295,18 @@ fn open_inside(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
 
 /// Removes a folder and the files right in it; whether it is gone.
 fn remove_folder(parent: &OwnedFd, name: &str, folder: &OwnedFd) -> bool {
-    for file in entries(folder) {
-        let _ = unlinkat(folder, &file, AtFlags::empty());
+    // a JVM whose capture was cancelled may begin another file meanwhile, but not for ever
+    const ATTEMPTS: usize = 10;
+    for _ in 0..ATTEMPTS {
+        for file in entries(folder) {
+            let _ = unlinkat(folder, &file, AtFlags::empty());
+        }
+        match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            outcome => return outcome.is_ok(),
+        }
     }
-    unlinkat(parent, name, AtFlags::REMOVEDIR).is_ok()
+    false
 }
 
 /// Names in a directory, those that are not UTF-8 (none of ours) left out.

@@ -27,7 +27,8 @@ pub struct Growth {
 /// What metrics say about the same time; all of it is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
-    /// Requests that the process counted between the dumps, to recognise sampled traces.
+    /// Requests that the process counted in [`Window::counted`](crate::Window::counted), to
+    /// recognise sampled traces; `None` when it counts none, or not in that time.
     pub requests: Option<f64>,
     /// The floor of the heap over the history, to compare its growth with the calls.
     pub floor: Vec<(Timestamp, f64)>,
@@ -42,6 +43,9 @@ pub struct Attribution {
     pub kind: SpanKind,
     /// Its calls between the dumps; scaled up when traces are sampled.
     pub calls: u64,
+    /// Whether `calls` are all calls: false when nothing tells what share of them was traced.
+    /// Then there may be many more calls, and each keep as many fewer objects.
+    pub calls_known: bool,
     /// Objects gained per call.
     pub kept_objects_per_call: f64,
     /// 95 % interval of that: counting error, and calls that ran while a dump was taken.
@@ -89,9 +93,13 @@ const HIGHEST: f64 = 0.99;
 /// Below this share of the counted requests, traces are taken as sampled.
 const SAMPLED_BELOW: f64 = 0.9;
 
+/// Calls that may be counted but not yet traced at the ends of a time, however few there are.
+const AT_THE_ENDS: f64 = 2.0;
+
 /// Ranks the operations by how well their calls explain `growth`.
 pub fn attribute(growth: &Growth, operations: &Operations, metrics: &Metrics) -> Correlation {
-    let (scale, mut notes) = sampling(operations, metrics);
+    let (sampling, note) = sampling(operations, metrics);
+    let mut notes = vec![note];
     if operations.spans_beyond_limit > 0 {
         notes.push(format!(
             "{} spans were left out: there are more than {} operation names, probably with ids in them",
@@ -110,42 +118,69 @@ pub fn attribute(growth: &Growth, operations: &Operations, metrics: &Metrics) ->
         correlation.notes.push(note.to_owned());
         return correlation;
     }
-    let candidates = candidates(growth, operations, metrics, scale);
+    let candidates = candidates(growth, operations, metrics, sampling.scale());
     if candidates.is_empty() {
         let note = "no operation of this process ran in this time, as far as its spans tell";
         correlation.notes.push(note.to_owned());
         return correlation;
     }
     correlation.attributions = rank(growth, operations, candidates);
+    if sampling == Sampling::Unknown {
+        for attribution in &mut correlation.attributions {
+            attribution.calls_known = false;
+            attribution.doubts.push(UNKNOWN_SHARE.to_owned());
+        }
+    }
     correlation
 }
 
-/// The factor from spans to calls, and how that was found.
-fn sampling(operations: &Operations, metrics: &Metrics) -> (f64, Vec<String>) {
+/// What share of the calls the spans are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sampling {
+    /// All of them.
+    Complete,
+    /// One in so many.
+    OneIn(f64),
+    /// Nothing tells.
+    Unknown,
+}
+
+impl Sampling {
+    /// The factor from spans to calls.
+    const fn scale(self) -> f64 {
+        match self {
+            Sampling::OneIn(calls) => calls,
+            Sampling::Complete | Sampling::Unknown => 1.0,
+        }
+    }
+}
+
+const UNKNOWN_SHARE: &str = "whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects";
+
+/// What share of the calls the spans are, and how that was found.
+fn sampling(operations: &Operations, metrics: &Metrics) -> (Sampling, String) {
     let spans = operations.server_calls as f64;
-    match metrics.requests {
-        Some(requests) if requests > 0.0 && spans > 0.0 && spans / requests < SAMPLED_BELOW => {
-            let note = format!(
-                "traces are sampled: {} server spans for {} requests; calls are scaled by {:.1}",
-                grouped(operations.server_calls),
-                grouped(requests.round() as u64),
-                requests / spans,
-            );
-            (requests / spans, vec![note])
-        }
-        Some(requests) if requests > 0.0 && spans > 0.0 => {
-            let note = format!(
-                "traces are not sampled: {} server spans, and {} requests between exports of the request metric",
-                grouped(operations.server_calls),
-                grouped(requests.round() as u64),
-            );
-            (1.0, vec![note])
-        }
-        _ => {
-            let note =
-                "calls are counted from spans; no request metric tells whether traces are sampled";
-            (1.0, vec![note.to_owned()])
-        }
+    let Some(requests) = metrics.requests.filter(|requests| *requests >= 1.0) else {
+        let note =
+            "calls are counted from spans; no request metric tells whether traces are sampled";
+        return (Sampling::Unknown, note.to_owned());
+    };
+    let counted = format!(
+        "{} server spans for {} requests in {}",
+        grouped(operations.server_calls),
+        grouped(requests.round() as u64),
+        leakline_model::duration_text(operations.window.counted.duration()),
+    );
+    if spans >= requests * SAMPLED_BELOW {
+        let note = format!("traces are not sampled: {counted}");
+        (Sampling::Complete, note)
+    } else if spans > 0.0 && spans + AT_THE_ENDS < requests * SAMPLED_BELOW {
+        let calls = requests / spans;
+        let note = format!("traces are sampled: {counted}; calls are scaled by {calls:.1}");
+        (Sampling::OneIn(calls), note)
+    } else {
+        let note = format!("whether traces are sampled is not known: {counted}");
+        (Sampling::Unknown, note)
     }
 }
 
@@ -438,6 +473,7 @@ fn describe(
         operation: operation.operation.clone(),
         kind: operation.kind,
         calls,
+        calls_known: true,
         kept_objects_per_call: per_call,
         interval: (
             fewest / candidate.high.max(candidate.calls),

@@ -52,7 +52,7 @@ pub struct Operations {
     pub window: Window,
     /// By name, then kind.
     pub operations: Vec<OperationCalls>,
-    /// Calls of SERVER spans that ended between the dumps: comparable with request metrics.
+    /// Calls of SERVER spans that ended in [`Window::counted`]: comparable with request metrics.
     pub server_calls: u64,
     /// Spans that were left out because there are more than [`MAX_OPERATIONS`] operations.
     pub spans_beyond_limit: u64,
@@ -106,7 +106,8 @@ impl Counter {
     fn observe(&mut self, span: &Span) {
         let window = self.window;
         let ended_between = window.first.likely < span.end && span.end <= window.last.likely;
-        if ended_between && span.kind == SpanKind::Server {
+        let counted = window.counted.start < span.end && span.end <= window.counted.end;
+        if counted && span.kind == SpanKind::Server {
             self.server_calls += 1;
         }
         let Some(index) = self.index_of(span) else {

@@ -53,6 +53,10 @@ pub struct Window {
     /// A longer time, in which growth of the floor is compared with calls slice by slice; at
     /// best from the onset of the growth. May equal the time between the dumps.
     pub history: TimeRange,
+    /// The time in which spans are compared with counted requests: at best exactly between two
+    /// exports of the request metric, which seldom fall on dumps. May equal the time between
+    /// the dumps.
+    pub counted: TimeRange,
 }
 
 impl Window {
@@ -62,6 +66,7 @@ impl Window {
             first,
             last,
             history: TimeRange::new(first.likely, last.likely),
+            counted: TimeRange::new(first.likely, last.likely),
         }
     }
 
@@ -73,8 +78,12 @@ impl Window {
     /// The start times of all spans that can matter, to ask a store for.
     pub fn spans_started(&self) -> TimeRange {
         TimeRange::new(
-            self.history.start.min(self.first.earliest) - LONGEST_USUAL_CALL,
-            self.history.end.max(self.last.latest),
+            self.history
+                .start
+                .min(self.first.earliest)
+                .min(self.counted.start)
+                - LONGEST_USUAL_CALL,
+            self.history.end.max(self.last.latest).max(self.counted.end),
         )
     }
 }

@@ -96,10 +96,11 @@ fn said(correlation: &Correlation) -> String {
             None => String::new(),
         };
         text += &format!(
-            "{:.2} {}{inside}: {} calls, {:.3} kept ({:.3} to {:.3}), {:.0} B\n",
+            "{:.2} {}{inside}: {} calls{}, {:.3} kept ({:.3} to {:.3}), {:.0} B\n",
             a.confidence,
             a.operation,
             a.calls,
+            if a.calls_known { "" } else { " at least" },
             a.kept_objects_per_call,
             a.interval.0,
             a.interval.1,
@@ -142,13 +143,16 @@ fn one_kept_object_per_call_names_the_innermost_operation() {
         1_000,
         &Metrics::default(),
         expect![[r#"
-            0.90 process.order inside POST /orders: 1000 calls, 1.000 kept (0.939 to 1.064), 1000 B
+            0.90 process.order inside POST /orders: 1000 calls at least, 1.000 kept (0.939 to 1.064), 1000 B
               + 1,000 gained in 1,000 calls: 1.00 per call
-            0.00 GET /orders/{id}: 2310 calls, 0.433 kept (0.406 to 0.461), 433 B
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.00 GET /orders/{id}: 2310 calls at least, 0.433 kept (0.406 to 0.461), 433 B
               + 1,000 gained in 2,310 calls: 0.43 per call
-            0.00 GET /health: 12 calls, 83.333 kept (78.248 to 88.663), 83333 B
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.00 GET /health: 12 calls at least, 83.333 kept (78.248 to 88.663), 83333 B
               + 1,000 gained in 12 calls: 83.3 per call
               - with 12 calls, each would have to keep 83.3
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
             note: calls are counted from spans; no request metric tells whether traces are sampled
         "#]],
     );
@@ -161,13 +165,16 @@ fn three_kept_objects_per_call_are_found_as_well() {
         6_930,
         &Metrics::default(),
         expect![[r#"
-            0.90 GET /orders/{id}: 2310 calls, 3.000 kept (2.930 to 3.071), 3000 B
+            0.90 GET /orders/{id}: 2310 calls at least, 3.000 kept (2.930 to 3.071), 3000 B
               + 6,930 gained in 2,310 calls: 3.00 per call
-            0.01 process.order inside POST /orders: 1000 calls, 6.930 kept (6.768 to 7.095), 6930 B
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.01 process.order inside POST /orders: 1000 calls at least, 6.930 kept (6.768 to 7.095), 6930 B
               + 6,930 gained in 1,000 calls: 6.93 per call
-            0.00 GET /health: 12 calls, 577.500 kept (563.982 to 591.260), 577500 B
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.00 GET /health: 12 calls at least, 577.500 kept (563.982 to 591.260), 577500 B
               + 6,930 gained in 12 calls: 578 per call
               - with 12 calls, each would have to keep 578
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
             note: calls are counted from spans; no request metric tells whether traces are sampled
         "#]],
     );
@@ -183,14 +190,16 @@ fn operations_called_equally_often_tie() {
         1_000,
         &Metrics::default(),
         expect![[r#"
-        0.50 POST /orders: 1000 calls, 1.000 kept (0.939 to 1.064), 1000 B
-          + 1,000 gained in 1,000 calls: 1.00 per call
-          - called as often as POST /invoices; counts cannot tell them apart
-        0.50 POST /invoices: 1001 calls, 0.999 kept (0.938 to 1.063), 999 B
-          + 1,000 gained in 1,001 calls: 1.00 per call
-          - called as often as POST /orders; counts cannot tell them apart
-        note: calls are counted from spans; no request metric tells whether traces are sampled
-    "#]],
+            0.50 POST /orders: 1000 calls at least, 1.000 kept (0.939 to 1.064), 1000 B
+              + 1,000 gained in 1,000 calls: 1.00 per call
+              - called as often as POST /invoices; counts cannot tell them apart
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.50 POST /invoices: 1001 calls at least, 0.999 kept (0.938 to 1.063), 999 B
+              + 1,000 gained in 1,001 calls: 1.00 per call
+              - called as often as POST /orders; counts cannot tell them apart
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            note: calls are counted from spans; no request metric tells whether traces are sampled
+        "#]],
     );
 }
 
@@ -211,13 +220,15 @@ fn code_attributes_that_name_the_holder_break_a_tie() {
         1_000,
         &Metrics::default(),
         expect![[r#"
-        0.97 POST /orders: 1000 calls, 1.000 kept (0.939 to 1.064), 1000 B
-          + 1,000 gained in 1,000 calls: 1.00 per call
-          + its spans name OrderController, which holds the objects
-        0.03 POST /invoices: 1000 calls, 1.000 kept (0.939 to 1.064), 1000 B
-          + 1,000 gained in 1,000 calls: 1.00 per call
-        note: calls are counted from spans; no request metric tells whether traces are sampled
-    "#]],
+            0.97 POST /orders: 1000 calls at least, 1.000 kept (0.939 to 1.064), 1000 B
+              + 1,000 gained in 1,000 calls: 1.00 per call
+              + its spans name OrderController, which holds the objects
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.03 POST /invoices: 1000 calls at least, 1.000 kept (0.939 to 1.064), 1000 B
+              + 1,000 gained in 1,000 calls: 1.00 per call
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            note: calls are counted from spans; no request metric tells whether traces are sampled
+        "#]],
     );
 }
 
@@ -241,14 +252,16 @@ fn growth_over_time_breaks_a_tie() {
         800,
         &metrics,
         expect![[r#"
-        0.99 early: 800 calls, 1.000 kept (0.932 to 1.072), 1000 B
-          + 800 gained in 800 calls: 1.00 per call
-          + the heap grew when it was called, compared over slices of 4 s
-        0.00 late: 800 calls, 1.000 kept (0.932 to 1.072), 1000 B
-          + 800 gained in 800 calls: 1.00 per call
-          - the heap did not grow when it was called, compared over slices of 4 s
-        note: calls are counted from spans; no request metric tells whether traces are sampled
-    "#]],
+            0.99 early: 800 calls at least, 1.000 kept (0.932 to 1.072), 1000 B
+              + 800 gained in 800 calls: 1.00 per call
+              + the heap grew when it was called, compared over slices of 4 s
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            0.00 late: 800 calls at least, 1.000 kept (0.932 to 1.072), 1000 B
+              + 800 gained in 800 calls: 1.00 per call
+              - the heap did not grow when it was called, compared over slices of 4 s
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            note: calls are counted from spans; no request metric tells whether traces are sampled
+        "#]],
     );
 }
 
@@ -266,13 +279,82 @@ fn sampled_traces_are_scaled_by_the_request_count() {
         1_000,
         &metrics,
         expect![[r#"
-        0.89 POST /orders: 1000 calls, 1.000 kept (0.785 to 1.323), 1000 B
+            0.89 POST /orders: 1000 calls, 1.000 kept (0.785 to 1.323), 1000 B
+              + 1,000 gained in 1,000 calls: 1.00 per call
+            0.10 GET /orders/{id}: 2400 calls, 0.417 kept (0.347 to 0.508), 417 B
+              + 1,000 gained in 2,400 calls: 0.42 per call
+            note: traces are sampled: 340 server spans for 3,400 requests in 1 min; calls are scaled by 10.0
+        "#]],
+    );
+}
+
+#[test]
+fn traces_that_match_the_request_count_are_complete() {
+    let mut traffic = Traffic::default();
+    traffic.steady("POST /orders", 1_000, None);
+    let metrics = Metrics {
+        requests: Some(1_003.0),
+        floor: Vec::new(),
+    };
+    check(
+        &traffic,
+        1_000,
+        &metrics,
+        expect![[r#"
+        0.90 POST /orders: 1000 calls, 1.000 kept (0.939 to 1.064), 1000 B
           + 1,000 gained in 1,000 calls: 1.00 per call
-        0.10 GET /orders/{id}: 2400 calls, 0.417 kept (0.347 to 0.508), 417 B
-          + 1,000 gained in 2,400 calls: 0.42 per call
-        note: traces are sampled: 340 server spans for 3,400 requests; calls are scaled by 10.0
+        note: traces are not sampled: 1,000 server spans for 1,003 requests in 1 min
     "#]],
     );
+}
+
+#[test]
+fn too_few_requests_do_not_tell_whether_traces_are_sampled() {
+    let known = |spans: u64, requests: f64| {
+        let mut traffic = Traffic::default();
+        traffic.steady("POST /orders", spans, None);
+        let metrics = Metrics {
+            requests: Some(requests),
+            floor: Vec::new(),
+        };
+        let correlation = attribute(&growth(8), &traffic.operations(), &metrics);
+        let first = &correlation.attributions[0];
+        (first.calls, first.calls_known)
+    };
+    assert_eq!(known(8, 8.0), (8, true));
+    assert_eq!(known(1, 3.0), (1, false));
+    assert_eq!(known(8, 10.0), (8, false));
+    assert_eq!(known(8, 80.0), (80, true));
+}
+
+/// The request metric and the spans are compared over the time between two of its exports,
+/// which is not the time between the dumps.
+#[test]
+fn spans_are_compared_with_requests_over_the_time_that_was_counted() {
+    let mut traffic = Traffic::default();
+    for second in -60..120 {
+        for _ in 0..10 {
+            traffic.add("POST /orders", SpanKind::Server, f64::from(second), None);
+        }
+    }
+    let mut window = window();
+    window.counted = TimeRange::new(at(-30.0), at(90.0));
+    let spans = traffic.spans.iter().cloned().map(Ok::<_, Infallible>);
+    let Ok(operations) = operations(spans, &process(), window);
+    assert_eq!(operations.server_calls, 1_200);
+    assert_eq!(operations.operations[0].calls, 600);
+    assert!(window.spans_started().start <= at(-30.0));
+    assert!(window.spans_started().end >= at(90.0));
+    // half of the calls are traced
+    let metrics = Metrics {
+        requests: Some(2_400.0),
+        floor: Vec::new(),
+    };
+    expect![[r#"
+        0.90 POST /orders: 1200 calls, 1.000 kept (0.848 to 1.171), 1000 B
+          + 1,200 gained in 1,200 calls: 1.00 per call
+        note: traces are sampled: 1,200 server spans for 2,400 requests in 2 min; calls are scaled by 2.0
+    "#]].assert_eq(&said(&attribute(&growth(1_200), &operations, &metrics)));
 }
 
 #[test]
@@ -284,11 +366,12 @@ fn a_gain_that_no_operation_matches_is_not_forced_on_one() {
         50_007,
         &Metrics::default(),
         expect![[r#"
-        0.01 GET /health: 12 calls, 4167.250 kept (4130.804 to 4203.938), 4167250 B
-          + 50,007 gained in 12 calls: 4,167 per call
-          - with 12 calls, each would have to keep 4,167
-        note: calls are counted from spans; no request metric tells whether traces are sampled
-    "#]],
+            0.01 GET /health: 12 calls at least, 4167.250 kept (4130.804 to 4203.938), 4167250 B
+              + 50,007 gained in 12 calls: 4,167 per call
+              - with 12 calls, each would have to keep 4,167
+              - whether traces are sampled is not known; if they are, there were more calls, and each keeps as many fewer objects
+            note: calls are counted from spans; no request metric tells whether traces are sampled
+        "#]],
     );
 }
 

@@ -1,7 +1,7 @@
 //! Says why: the assessment with its evidence, each reason a sentence with numbers and the query
 //! that shows them.
 
-use crate::collector::{self, GcComparison, GcStatistics};
+use crate::collector::{self, GcComparison};
 use crate::epoch::Epoch;
 use crate::floor::Floor;
 use crate::intake::Intake;
@@ -9,7 +9,7 @@ use crate::process::{Finding, epoch_time};
 use crate::query::Queries;
 use crate::trend::{Gate, Growth};
 use crate::{Assessment, Eta, Evidence, LeakSignal, Settings, Verdict};
-use leakline_model::{ByteSize, ProcessKey, SignedByteSize, Timestamp, duration_text};
+use leakline_model::{ByteSize, ProcessKey, SignedByteSize, TimeRange, Timestamp, duration_text};
 use std::time::Duration;
 
 /// What an assessment is about.
@@ -47,7 +47,7 @@ pub(crate) fn assessment(subject: &Subject<'_>, at: Timestamp) -> Assessment {
         growth_bytes_per_hour: growth.map_or(0.0, |growth| growth.line.slope * 3600.0),
         limit_bytes: limit.map(|limit| limit as u64),
         confidence: confidence(subject, growth),
-        evidence: subject.evidence(onset),
+        evidence: subject.evidence(at, onset),
     }
 }
 
@@ -99,10 +99,18 @@ impl Subject<'_> {
         }
     }
 
-    fn evidence(&self, onset: Option<Timestamp>) -> Vec<Evidence> {
+    /// The time in which growth was watched.
+    fn watched(&self, growth: &Growth) -> TimeRange {
+        TimeRange::new(
+            epoch_time(self.epoch, growth.from),
+            epoch_time(self.epoch, growth.to),
+        )
+    }
+
+    fn evidence(&self, at: Timestamp, onset: Option<Timestamp>) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         if self.verdict == Verdict::InsufficientData {
-            evidence.push(self.missing());
+            evidence.push(self.missing(at));
         }
         if let Some(growth) = self
             .finding
@@ -133,13 +141,14 @@ impl Subject<'_> {
                     seconds_text(self.floor.warm_up_end)
                 ),
                 query: self.queries().classes(),
+                window: TimeRange::new(self.epoch.start, warm_up_end),
             });
         }
         evidence
     }
 
     /// What a judgement lacks.
-    fn missing(&self) -> Evidence {
+    fn missing(&self, at: Timestamp) -> Evidence {
         let points = self.floor.judged().len();
         let needed = self.settings.points_to_judge;
         let open = self
@@ -169,12 +178,17 @@ impl Subject<'_> {
             supports: false,
             text,
             query: self.queries().heap(),
+            window: match open {
+                Some(growth) => self.watched(growth),
+                None => TimeRange::new(self.epoch.start, at.max(self.epoch.start)),
+            },
         }
     }
 
     fn say_growth(&self, growth: &Growth, evidence: &mut Vec<Evidence>) {
         let queries = self.queries();
         let floor_query = self.floor_query(growth);
+        let window = self.watched(growth);
         evidence.push(Evidence {
             kind: "floor_trend",
             supports: true,
@@ -189,6 +203,7 @@ impl Subject<'_> {
                 chance(growth.test.p_value),
             ),
             query: floor_query.clone(),
+            window,
         });
         evidence.push(Evidence {
             kind: "persistence",
@@ -200,6 +215,7 @@ impl Subject<'_> {
                 percent(growth.largest_step.min(1.0)),
             ),
             query: floor_query,
+            window,
         });
         evidence.push(self.survival(growth));
         match growth.reach {
@@ -213,12 +229,14 @@ impl Subject<'_> {
                     reach,
                 ),
                 query: queries.limit(),
+                window,
             }),
             None => evidence.push(Evidence {
                 kind: "limit",
                 supports: false,
                 text: "the process sends no limit, so there is no forecast".to_owned(),
                 query: String::new(),
+                window,
             }),
         }
         for gate in &growth.held_back_by {
@@ -238,6 +256,7 @@ impl Subject<'_> {
                 supports: false,
                 text,
                 query: String::new(),
+                window,
             });
         }
     }
@@ -269,12 +288,14 @@ impl Subject<'_> {
             supports,
             text,
             query: self.queries().after_gc(),
+            window: self.watched(growth),
         }
     }
 
     /// The reasons against, the trend first.
     fn say_no_growth(&self, growth: &Growth, evidence: &mut Vec<Evidence>) {
         let query = self.floor_query(growth);
+        let window = self.watched(growth);
         evidence.push(Evidence {
             kind: "floor_trend",
             supports: false,
@@ -288,6 +309,7 @@ impl Subject<'_> {
                 chance(growth.test.p_value),
             ),
             query: query.clone(),
+            window,
         });
         // what does not rise needs no further reason
         if growth.share < 0.5 * self.settings.surviving_growth {
@@ -303,6 +325,7 @@ impl Subject<'_> {
                 supports: false,
                 text,
                 query: query.clone(),
+                window,
             });
         }
     }
@@ -363,34 +386,46 @@ impl Subject<'_> {
 
     fn say_collector(&self, change: &GcComparison, evidence: &mut Vec<Evidence>) {
         let queries = self.queries();
-        let window = self.rate_window(&change.after);
         let (before, after) = (&change.before, &change.after);
+        let window = TimeRange::new(before.range.start, after.range.end);
+        // over as long as the present is summed up, so that the query gives that number at the end
+        let seconds = after.range.duration().as_secs_f64();
         evidence.push(changed(
-            "gc_pause",
-            "share of the time spent in collections",
+            Change {
+                kind: "gc_pause",
+                what: "share of the time spent in collections",
+                counts_up: true,
+                query: queries.gc_time(seconds),
+                window,
+            },
             (before.time_share, after.time_share),
             |share| format!("{:.2} %", share * 100.0),
-            true,
-            queries.gc_time(window),
         ));
         evidence.push(changed(
-            "gc_frequency",
-            "collections per minute",
+            Change {
+                kind: "gc_frequency",
+                what: "collections per minute",
+                counts_up: true,
+                query: queries.gc_frequency(seconds),
+                window,
+            },
             (before.collections_per_minute, after.collections_per_minute),
             |count| format!("{count:.1}"),
-            true,
-            queries.gc_frequency(window),
         ));
         if let (Some(before), Some(after)) =
             (before.freed_per_collection, after.freed_per_collection)
         {
             evidence.push(changed(
-                "gc_freed",
-                "memory freed by a collection",
+                Change {
+                    kind: "gc_freed",
+                    what: "memory freed by a collection",
+                    counts_up: false,
+                    // of single collections, which a rate over time does not show
+                    query: String::new(),
+                    window,
+                },
                 (before, after),
                 size,
-                false,
-                queries.heap(),
             ));
         }
     }
@@ -400,22 +435,20 @@ impl Subject<'_> {
         let stretch = growth.length() / growth.points.max(1) as f64;
         self.queries().floor(stretch.max(3.0 * interval), interval)
     }
-
-    fn rate_window(&self, after: &GcStatistics) -> f64 {
-        (after.range.duration().as_secs_f64() / 2.0).max(4.0 * self.epoch.interval)
-    }
 }
 
-/// One number of the collector before and after; it supports a leak when it went up, or down
-/// where `up` is false.
-fn changed(
+/// What of the collector's work is compared.
+struct Change {
     kind: &'static str,
-    what: &str,
-    (before, after): (f64, f64),
-    text: impl Fn(f64) -> String,
-    up: bool,
+    what: &'static str,
+    /// Whether a rise speaks for a leak, rather than a fall.
+    counts_up: bool,
     query: String,
-) -> Evidence {
+    window: TimeRange,
+}
+
+/// One number of the collector before and after.
+fn changed(change: Change, (before, after): (f64, f64), text: impl Fn(f64) -> String) -> Evidence {
     let rose = after > before * UNCHANGED;
     let fell = after * UNCHANGED < before;
     let direction = match (rose, fell) {
@@ -424,14 +457,16 @@ fn changed(
         _ => "hardly changed",
     };
     Evidence {
-        kind,
-        supports: if up { rose } else { fell },
+        kind: change.kind,
+        supports: if change.counts_up { rose } else { fell },
         text: format!(
-            "{what}: {direction}, {} before, {} now",
+            "{}: {direction}, {} before, {} now",
+            change.what,
             text(before),
             text(after)
         ),
-        query,
+        query: change.query,
+        window: change.window,
     }
 }
 

@@ -532,25 +532,33 @@ fn evidence_can_be_run() {
         .iter()
         .map(|e| {
             let sign = if e.supports { '+' } else { '-' };
-            format!("{sign} {}: {}\n  {}\n", e.kind, e.text, e.query)
+            let (start, end) = (e.window.start, e.window.end);
+            format!(
+                "{sign} {}: {}\n  {:.0} s to {:.0} s: {}\n",
+                e.kind,
+                e.text,
+                start.seconds_since(EPOCH),
+                end.seconds_since(EPOCH),
+                e.query
+            )
         })
         .collect();
     expect_test::expect![[r#"
         + floor_trend: the floor rose from 51.5 MiB to 96.5 MiB in 1 min 34 s (27 points), +28.8 MiB per minute, at least 85 % of the start with 95 % confidence; the chance of that without a trend is below 0.01 %
-          min_over_time(sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})[4s:1s])
+          26 s to 120 s: min_over_time(sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})[4s:1s])
         + persistence: it still grows: the latest half at 105 % and the latest quarter at 101 % of the mean rate; the largest single step made 8 % of the growth
-          min_over_time(sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})[4s:1s])
+          26 s to 120 s: min_over_time(sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})[4s:1s])
         + survival: growth of 22 % was still there after the whole heap had been collected
-          sum(jvm_memory_used_after_last_gc_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})
+          26 s to 120 s: sum(jvm_memory_used_after_last_gc_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap",jvm_memory_pool_name!~"G1 Eden Space"})
         + limit: at that rate the limit of 244 MiB is reached in 5 min 8 s, 3.3 times as long as the growth was watched
-          sum(jvm_memory_limit_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap"})
+          26 s to 120 s: sum(jvm_memory_limit_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap"})
         + gc_pause: share of the time spent in collections: rose, 0.24 % before, 0.34 % now
-          sum(rate(jvm_gc_duration_seconds_sum{job="orders",instance="a",service_version="1.0.0"}[15s]))
+          23 s to 120 s: sum(rate(jvm_gc_duration_seconds_sum{job="orders",instance="a",service_version="1.0.0"}[29s]))
         - gc_frequency: collections per minute: hardly changed, 15.5 before, 16.6 now
-          60 * sum(rate(jvm_gc_duration_seconds_count{job="orders",instance="a",service_version="1.0.0"}[15s]))
+          23 s to 120 s: 60 * sum(rate(jvm_gc_duration_seconds_count{job="orders",instance="a",service_version="1.0.0"}[29s]))
         - gc_freed: memory freed by a collection: hardly changed, 63.6 MiB before, 62.8 MiB now
-          sum(jvm_memory_used_bytes{job="orders",instance="a",service_version="1.0.0",jvm_memory_type="heap"})
+          23 s to 120 s: 
         - warm_up: the first 22 s were left out as warm-up
-          sum(jvm_class_count{job="orders",instance="a",service_version="1.0.0"})
+          1 s to 23 s: sum(jvm_class_count{job="orders",instance="a",service_version="1.0.0"})
     "#]].assert_eq(&text);
 }

@@ -1,6 +1,6 @@
 //! What the detector says about a process, and why.
 
-use leakline_model::{ProcessKey, Timestamp};
+use leakline_model::{ProcessKey, TimeRange, Timestamp};
 
 /// The verdict on a process or a service. Ordered by how much it should worry: a service is as
 /// bad as the worst of its processes.
@@ -65,8 +65,11 @@ pub struct Evidence {
     pub supports: bool,
     /// The reason as a sentence with numbers, without a final full stop.
     pub text: String,
-    /// The PromQL query that shows the numbers; empty when there is nothing to query.
+    /// The PromQL query that computes the numbers; empty when none does. It holds for the end of
+    /// `window` unless the text says otherwise.
     pub query: String,
+    /// The time that the text speaks of.
+    pub window: TimeRange,
 }
 
 /// The state of one process at one moment.

@@ -66,7 +66,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     );
     progress(Phase::Report, 0.6);
     let summary = HeapSummary::new(heap, &totals, &places);
-    let (suspects, growth) = suspects::find(
+    let found = suspects::find(
         heap,
         &retention,
         &places,
@@ -78,7 +78,15 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     let report = HeapReport {
         dump: heap.facts().clone(),
         totals,
-        suspects,
+        suspects: found.suspects,
+        not_growing: found.not_growing,
+        reachable_bytes: options
+            .earlier
+            .iter()
+            .chain([&summary])
+            .map(HeapSummary::bytes)
+            .collect(),
+        comparison_problems: Vec::new(),
         histogram,
         dominators: dominators(heap, &retention, options.dominators),
         threads: threads(heap, &retention, options.threads),
@@ -86,7 +94,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     progress(Phase::Report, 1.0);
     Analysis {
         report,
-        growth,
+        growth: found.growth,
         summary,
     }
 }

@@ -5,6 +5,7 @@
 
 use leakline_model::Timestamp;
 
+use crate::collections::{Owner, owner};
 use crate::graph::Heap;
 use crate::place_tree::PlaceTree;
 use crate::places::Places;
@@ -18,7 +19,12 @@ pub struct HeapSummary {
     pub(crate) taken_at: Option<Timestamp>,
     pub(crate) bytes: u64,
     pub(crate) tree: PlaceTree,
+    /// The program's own classes, by a hash of their names, ascending.
+    classes: Vec<u64>,
 }
+
+/// A process keeps at least this share of its own classes loaded from one dump to the next.
+const LEAST_SHARED_CLASSES: f64 = 0.5;
 
 impl HeapSummary {
     pub(crate) fn new(heap: &Heap<'_>, totals: &Totals, places: &Places) -> HeapSummary {
@@ -26,6 +32,7 @@ impl HeapSummary {
             taken_at: heap.facts().taken_at,
             bytes: totals.bytes,
             tree: PlaceTree::new(places),
+            classes: own_classes(heap),
         }
     }
 
@@ -38,6 +45,53 @@ impl HeapSummary {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// Whether both are of one dump: taken at the same time, with the same in the same places.
+    pub fn is_same_dump(&self, other: &HeapSummary) -> bool {
+        let places = |summary: &'_ HeapSummary| -> Vec<(u64, u64)> {
+            let nodes = summary.tree.nodes.iter();
+            nodes.map(|node| (node.objects, node.bytes)).collect()
+        };
+        self.taken_at == other.taken_at
+            && self.bytes == other.bytes
+            && self.classes == other.classes
+            && places(self) == places(other)
+    }
+
+    /// Whether this can be a later state of the process that `earlier` shows. A process keeps
+    /// nearly all classes that it has loaded, so a program whose classes are mostly gone is
+    /// another one. Two runs of one program cannot be told apart.
+    pub fn can_follow(&self, earlier: &HeapSummary) -> bool {
+        let kept = earlier
+            .classes
+            .iter()
+            .filter(|class| self.classes.binary_search(class).is_ok())
+            .count();
+        kept as f64 >= earlier.classes.len() as f64 * LEAST_SHARED_CLASSES
+    }
+}
+
+/// The classes of a heap that belong to the program, without what the runtime numbers anew in
+/// each run.
+fn own_classes(heap: &Heap<'_>) -> Vec<u64> {
+    let mut classes: Vec<u64> = heap
+        .classes
+        .objects()
+        .iter()
+        .map(|(_, class)| heap.name(heap.classes.get(*class).name))
+        .filter(|name| owner(name) == Owner::Application)
+        .filter_map(|name| name.split("$$").next())
+        .map(fnv1a)
+        .collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// Rows at most.
@@ -62,6 +116,8 @@ pub(crate) struct History {
     /// By dump, oldest first, then by node of the last dump's tree.
     objects: Vec<Vec<u64>>,
     bytes: Vec<Vec<u64>>,
+    /// Bytes of the whole heap by dump.
+    heap_bytes: Vec<u64>,
     taken_at: Vec<Option<Timestamp>>,
 }
 
@@ -70,6 +126,7 @@ impl History {
         let mut history = History {
             objects: Vec::new(),
             bytes: Vec::new(),
+            heap_bytes: Vec::new(),
             taken_at: Vec::new(),
         };
         for summary in earlier.iter().chain([last]) {
@@ -85,9 +142,18 @@ impl History {
             };
             history.objects.push(column(|node| node.objects));
             history.bytes.push(column(|node| node.bytes));
+            history.heap_bytes.push(summary.bytes);
             history.taken_at.push(summary.taken_at);
         }
         history
+    }
+
+    /// Bytes that the whole heap gained since the first dump.
+    pub(crate) fn heap_gain(&self) -> u64 {
+        match (self.heap_bytes.first(), self.heap_bytes.last()) {
+            (Some(first), Some(last)) => last.saturating_sub(*first),
+            _ => 0,
+        }
     }
 
     /// Places that gained since the first dump, as piles of what they gained.

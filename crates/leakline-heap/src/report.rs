@@ -12,6 +12,13 @@ pub struct HeapReport {
     pub totals: Totals,
     /// What probably leaks, most convincing first; empty for a healthy heap.
     pub suspects: Vec<Suspect>,
+    /// What is as large as a suspect, but did not grow between the dumps; empty with a single one.
+    pub not_growing: Vec<Suspect>,
+    /// Bytes of all reachable objects in each dump that was compared, oldest first, this one last.
+    pub reachable_bytes: Vec<u64>,
+    /// What was wrong with the dumps as a series, for people: of another process, given twice, out
+    /// of order. Filled by who chooses the dumps to compare.
+    pub comparison_problems: Vec<String>,
     /// Classes by shallow size, largest first.
     pub histogram: Vec<ClassRow>,
     /// The largest objects that nothing but a GC root dominates, by retained size.
@@ -145,6 +152,8 @@ pub struct Holder {
 pub struct Accumulated {
     /// The class of the elements, in the application's words: `Order`, not `ConcurrentHashMap$Node`.
     pub class: String,
+    /// The class of the keys under which they stand, where a map holds them.
+    pub key_class: Option<String>,
     /// How many.
     pub objects: u64,
     /// Bytes that they retain together.

@@ -1,7 +1,11 @@
 //! What to change, by the kind of place where objects pile up.
 
+mod sketch;
+
 use leakline_correlate::Attribution;
 use leakline_heap::{PathStep, Pattern, Suspect};
+
+use sketch::identifier;
 
 use crate::phrase;
 use crate::prose::Prose;
@@ -28,6 +32,9 @@ const PLAIN_COLLECTIONS: [&str; 17] = [
     "java.util.concurrent.ConcurrentLinkedDeque",
 ];
 
+/// An interval of objects per call that is wider, as a share of the number, tells no whole number.
+const WIDEST: f64 = 0.5;
+
 /// Why the place does not stop growing.
 pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) -> Prose {
     let place = suspect.path.last().map(|step| step.class.as_str());
@@ -53,10 +60,12 @@ pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) 
         ),
         _ => Prose::from("Nothing in the dump bounds it."),
     };
-    if let Some(operation) = operation {
+    // of calls that were not counted, none can be said to have removed nothing
+    if let Some(operation) = operation.filter(|operation| operation.calls_known) {
         let per_call = operation.kept_objects_per_call;
         let whole = per_call.round().max(1.0);
-        if operation.interval.0 <= whole && whole <= operation.interval.1 {
+        let (low, high) = operation.interval;
+        if low <= whole && whole <= high && high - low <= WIDEST * whole {
             let stayed = phrase::number(per_call * operation.calls as f64);
             let calls = phrase::number(operation.calls as f64);
             let each = if whole > 1.0 {
@@ -74,32 +83,45 @@ pub(crate) fn why_unbounded(suspect: &Suspect, operation: Option<&Attribution>) 
 
 /// The field to change: the last one on the path that belongs to code other than the JDK's, so
 /// that a cache inside a service inside a registry is called by its own name.
-fn place(suspect: &Suspect) -> String {
-    let own = suspect.path.iter().rev().find(|step| {
-        let class = step.class.trim_start_matches("class ");
-        let jdk = ["java.", "javax.", "jdk.", "sun."];
-        let is_field = step
-            .field
-            .as_deref()
-            .is_some_and(|f| identifier(f).is_some());
-        is_field && !jdk.iter().any(|package| class.starts_with(package))
-    });
-    match own {
-        Some(PathStep {
-            class,
-            field: Some(field),
-            ..
-        }) if suspect.holder.field.is_some() => {
-            let class = phrase::short_class(class.trim_start_matches("class "));
-            format!("{class}.{field}")
+struct Place {
+    /// `OrderController.responseCache`, or what else names the holder.
+    name: String,
+    /// Whether it is a field of the class, and not of its objects.
+    is_static: bool,
+}
+
+impl Place {
+    fn of(suspect: &Suspect) -> Place {
+        let class = |step: &PathStep| step.class.trim_start_matches("class ").to_owned();
+        let own = suspect.path.iter().rev().find(|step| {
+            let jdk = ["java.", "javax.", "jdk.", "sun."];
+            let is_field = step
+                .field
+                .as_deref()
+                .is_some_and(|f| identifier(f).is_some());
+            is_field && !jdk.iter().any(|package| class(step).starts_with(package))
+        });
+        match own {
+            Some(
+                step @ PathStep {
+                    field: Some(field), ..
+                },
+            ) if suspect.holder.field.is_some() => Place {
+                name: format!("{}.{field}", phrase::short_class(&class(step))),
+                // a class object holds static fields
+                is_static: step.class.starts_with("class "),
+            },
+            _ => Place {
+                name: phrase::holder(&suspect.holder),
+                is_static: suspect.holder.root == "static field",
+            },
         }
-        _ => phrase::holder(&suspect.holder),
     }
 }
 
 /// What to change, in a few words that go on from "Fix: ".
 pub(crate) fn in_short(suspect: &Suspect) -> Prose {
-    let holder = Prose::new().code(place(suspect));
+    let holder = Prose::new().code(Place::of(suspect).name);
     match suspect.pattern {
         Pattern::Map | Pattern::Queue => Prose::from("bound ").then(holder).text("."),
         Pattern::Listeners => Prose::from("unregister the listeners of ")
@@ -120,10 +142,9 @@ pub(crate) fn in_short(suspect: &Suspect) -> Prose {
 
 /// What to change.
 pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
-    let holder = place(suspect);
+    let holder = Place::of(suspect).name;
     let element = phrase::short_class(&suspect.accumulates.class);
-    let names = Names::of(suspect);
-    let (text, mut steps, code) = match suspect.pattern {
+    let (text, mut steps) = match suspect.pattern {
         Pattern::Map => (
             Prose::new()
                 .text("Bound ")
@@ -137,12 +158,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                     "If every entry has an end of life (an order that is closed, a session that ends), remove it there; the bound is then only a safety net.",
                 ),
             ],
-            Some(format!(
-                "// com.github.ben-manes.caffeine:caffeine\nprivate static final Cache<{k}, {v}> {f} =\n    Caffeine.newBuilder()\n        .maximumSize(10_000)\n        .expireAfterAccess(Duration.ofMinutes(10))\n        .build();\n\n// without a library: evicts the least recently used\nprivate static final Map<{k}, {v}> {f} =\n    Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75f, true) {{\n      @Override protected boolean removeEldestEntry(Map.Entry<{k}, {v}> eldest) {{\n        return size() > 10_000;\n      }}\n    }});",
-                k = "String",
-                v = names.element,
-                f = names.field
-            )),
         ),
         Pattern::Collection => (
             Prose::new()
@@ -155,11 +170,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                 ),
                 Prose::from("If it is a history, bound it to the latest entries."),
             ],
-            Some(format!(
-                "private static final Deque<{v}> {f} = new ArrayDeque<>();\n\nstatic synchronized void remember({v} item) {{\n  {f}.addLast(item);\n  if ({f}.size() > 1_000) {{\n    {f}.removeFirst();\n  }}\n}}",
-                v = names.element,
-                f = names.field
-            )),
         ),
         Pattern::Queue => (
             Prose::new()
@@ -174,11 +184,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                     "A bounded queue turns the leak into back-pressure that callers can see.",
                 ),
             ],
-            Some(format!(
-                "private final BlockingQueue<{v}> {f} = new ArrayBlockingQueue<>(10_000);\n\nif (!{f}.offer(item, 100, TimeUnit.MILLISECONDS)) {{\n  throw new RejectedExecutionException(\"{f} is full\");\n}}",
-                v = names.element,
-                f = names.field
-            )),
         ),
         Pattern::Listeners => (
             Prose::new()
@@ -191,11 +196,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                 ),
                 Prose::from("Where owners have no clear end, hold listeners weakly."),
             ],
-            Some(format!(
-                "AutoCloseable register({v} listener) {{\n  {f}.add(listener);\n  return () -> {f}.remove(listener);\n}}",
-                v = names.element,
-                f = names.field
-            )),
         ),
         Pattern::ThreadLocal => (
             Prose::new()
@@ -205,10 +205,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
             vec![Prose::from(
                 "Pool threads live on after the task: whatever sets the value removes it, in a finally block. Setting it to null still keeps the entry.",
             )],
-            Some(format!(
-                "try {{\n  {f}.set(value);\n  handle(request);\n}} finally {{\n  {f}.remove();\n}}",
-                f = names.field
-            )),
         ),
         Pattern::ThreadStack => (
             match &suspect.holder.frame {
@@ -227,7 +223,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                 ),
                 Prose::from("If the local is a queue that others fill, bound it."),
             ],
-            None,
         ),
         Pattern::ClassLoader => (
             Prose::new()
@@ -242,7 +237,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                     "The path above names the one reference that keeps the loaders; the others go with it.",
                 ),
             ],
-            None,
         ),
         Pattern::Finalizer => (
             Prose::new()
@@ -257,10 +251,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                     "Close with try-with-resources where objects are used; a Cleaner catches the rest.",
                 ),
             ],
-            Some(format!(
-                "private static final Cleaner CLEANER = Cleaner.create();\n\nfinal class {v} implements AutoCloseable {{\n  private final Cleaner.Cleanable cleanable = CLEANER.register(this, new Release(handle));\n  @Override public void close() {{\n    cleanable.clean();\n  }}\n}}",
-                v = names.element
-            )),
         ),
         Pattern::Array | Pattern::LinkedObjects | Pattern::Object => (
             Prose::new()
@@ -272,7 +262,6 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
             vec![Prose::from(
                 "Find where the reference is set, and clear or replace it when the work is done.",
             )],
-            None,
         ),
     };
     if let Some(operation) = operation {
@@ -285,39 +274,11 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
     Fix {
         text,
         steps,
-        code,
+        code: sketch::sketch(suspect),
         until_then: Prose::from(
-            "Until the fix is out, roll back to a version without the growth, or restart the process before the forecast time; more heap only delays it.",
+            "Until the fix is out, roll back to a version without the growth, or restart the process before memory runs out; more heap only delays it.",
         ),
     }
-}
-
-/// Names for the code sketch that are Java identifiers, whatever the dump calls them.
-struct Names {
-    field: String,
-    element: String,
-}
-
-impl Names {
-    fn of(suspect: &Suspect) -> Self {
-        let place = place(suspect);
-        let field = place.rsplit('.').next().unwrap_or("");
-        let class = phrase::short_class(&suspect.accumulates.class);
-        let class = class.rsplit('$').next().unwrap_or("");
-        Names {
-            field: identifier(field).unwrap_or("items").to_owned(),
-            element: identifier(class).unwrap_or("Object").to_owned(),
-        }
-    }
-}
-
-fn identifier(name: &str) -> Option<&str> {
-    let mut characters = name.chars();
-    let valid = characters
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '_')
-        && characters.all(|c| c.is_alphanumeric() || c == '_');
-    valid.then_some(name)
 }
 
 /// The pattern as JSON spells it.

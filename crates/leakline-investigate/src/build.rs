@@ -1,19 +1,23 @@
 //! From the case file to the report: what is said, in which words, and what proves it.
 
+mod explained;
 mod timeline;
 
 use std::time::Duration;
 
 use leakline_correlate::Attribution;
-use leakline_detect::{Assessment, Evidence, Verdict};
+use leakline_detect::{Assessment, Eta, Evidence, Verdict};
 use leakline_heap::Suspect;
 use leakline_model::{ByteSize, SignedByteSize, TimeRange, Timestamp, duration_text, grouped};
 
 use crate::advice;
 use crate::case::{CaseFile, Surroundings, everything, gained};
+use crate::heap_report;
 use crate::phrase;
 use crate::plot::PlotView;
 use crate::prose::{Prose, ended, sentence};
+use explained::Explained;
+
 use crate::report::{
     DumpReference, EvidenceItem, Forecast, InvestigationReport, Outcome, RootCause, TraceEvidence,
 };
@@ -51,6 +55,8 @@ struct Builder<'a> {
     /// The assessment that the report is about.
     assessment: Option<&'a Assessment>,
     suspect: Option<&'a Suspect>,
+    /// How much of the growth the suspect explains; `None` where that is not known.
+    explained: Option<Explained>,
 }
 
 impl<'a> Builder<'a> {
@@ -66,9 +72,10 @@ impl<'a> Builder<'a> {
             Some(latest) if latest.verdict == Verdict::Healthy && suspect.is_none() => Some(latest),
             latest => growing.or(latest),
         };
-        let grew = suspect.and_then(gained).is_some_and(|g| g.objects > 0);
+        let explained = suspect.and_then(|s| Explained::of(case, s, assessment));
+        let most = explained.is_some_and(|explained| explained.is_most());
         let outcome = match assessment.map(|a| a.verdict) {
-            Some(Verdict::Leaking | Verdict::Suspected) if grew => Outcome::LeakConfirmed,
+            Some(Verdict::Leaking | Verdict::Suspected) if most => Outcome::LeakConfirmed,
             Some(Verdict::Leaking) => Outcome::LeakLikely,
             Some(Verdict::Suspected) => Outcome::Suspected,
             Some(Verdict::Healthy) => Outcome::NoLeak,
@@ -80,12 +87,18 @@ impl<'a> Builder<'a> {
             outcome,
             assessment,
             suspect,
+            explained,
         }
     }
 
     /// Whether the report is about growth at all.
     fn grows(&self) -> bool {
         !matches!(self.outcome, Outcome::NoLeak | Outcome::InsufficientData)
+    }
+
+    /// Whether the forecast lies in the past: what came of it is not known here.
+    fn has_passed(&self, eta: &Eta) -> bool {
+        eta.p50 < self.now()
     }
 
     fn now(&self) -> Timestamp {
@@ -214,8 +227,12 @@ impl<'a> Builder<'a> {
             }
         }
         if let (Some(eta), Some(limit)) = (&assessment.eta, assessment.limit_bytes) {
+            let reaches = match self.has_passed(eta) {
+                true => "by that trend it would have reached",
+                false => "it reaches",
+            };
             text = text
-                .text(format!("; it reaches the limit of {} at ", ByteSize(limit)))
+                .text(format!("; {reaches} the limit of {} at ", ByteSize(limit)))
                 .then(phrase::eta_prose(eta, self.now()));
         } else if assessment.limit_bytes.is_none() {
             text = text.text("; the process sends no limit, so the time left is not known");
@@ -270,11 +287,8 @@ impl<'a> Builder<'a> {
     }
 
     fn dump_distance(&self) -> Option<String> {
-        let [first, .., last] = self.case.dumps.as_slice() else {
-            return None;
-        };
-        let distance = last.time.likely.duration_since(first.time.likely);
-        (!distance.is_zero()).then(|| duration_text(distance))
+        let between = self.case.between_dumps()?;
+        Some(duration_text(between.duration()))
     }
 
     fn root_cause(&self) -> Option<RootCause> {
@@ -349,20 +363,14 @@ impl<'a> Builder<'a> {
         let growth = assessment.map_or(0.0, |a| a.growth_bytes_per_hour);
         let text = match (assessment, eta, limit) {
             (None, _, _) => Prose::from("No growth to project."),
-            (Some(a), Some(eta), Some(limit)) => Prose::new()
-                .text(format!("At {} the heap reaches its limit of {} at ", phrase::rate(growth), ByteSize(limit)))
-                .then(phrase::eta_prose(&eta, self.now()))
-                .text(format!(
-                    ", {} after the last data. Before that, collections take ever more of the time.",
-                    duration_text(eta.p50.duration_since(a.at))
-                )),
+            (Some(a), Some(eta), Some(limit)) => self.forecast_text(a, &eta, limit),
             (Some(_), None, Some(limit)) => Prose::from(format!(
                 "The limit is {}; when it is reached cannot be said yet.",
                 ByteSize(limit)
             )),
-            (Some(_), _, None) => {
-                Prose::from("The process sends no limit of its heap, so the time left is not known.")
-            }
+            (Some(_), _, None) => Prose::from(
+                "The process sends no limit of its heap, so the time left is not known.",
+            ),
         };
         Forecast {
             text,
@@ -370,6 +378,41 @@ impl<'a> Builder<'a> {
             growth_bytes_per_hour: growth,
             limit_bytes: limit,
         }
+    }
+
+    fn forecast_text(&self, assessment: &Assessment, eta: &Eta, limit: u64) -> Prose {
+        let passed = self.has_passed(eta);
+        let reaches = if passed {
+            "would have reached"
+        } else {
+            "reaches"
+        };
+        let mut text = Prose::new()
+            .text(format!(
+                "At {} the heap {reaches} its limit of {} at ",
+                phrase::rate(assessment.growth_bytes_per_hour),
+                ByteSize(limit)
+            ))
+            .then(phrase::eta_prose(eta, self.now()));
+        if eta.p50 > assessment.at {
+            text = text.text(format!(
+                ", {} after the last data",
+                duration_text(eta.p50.duration_since(assessment.at))
+            ));
+        }
+        if passed {
+            return text.text(". That time has passed, and the data do not tell what came of it.");
+        }
+        let busier = assessment
+            .evidence
+            .iter()
+            .any(|e| e.kind == "gc_pause" && e.supports);
+        if busier {
+            text = text
+                .text(". Before that, collections take ever more of the time")
+                .cite(&self.metric_numbers(|e| e.kind == "gc_pause"));
+        }
+        text.text(".")
     }
 
     fn metric_evidence(&self) -> &'a [Evidence] {
@@ -402,18 +445,22 @@ impl<'a> Builder<'a> {
         let metrics = self.metric_evidence().iter().map(|e| EvidenceItem {
             claim: Prose::from(sentence(&e.text)),
             query: (!e.query.is_empty()).then(|| e.query.clone()),
-            window: Some(self.watched()),
+            window: Some(e.window),
             ..EvidenceItem::default()
         });
         let heap = self.suspect.map(|suspect| EvidenceItem {
-            claim: Prose::from(ended(&suspect.sentence)),
+            claim: match &self.explained {
+                Some(explained) => Prose::from(ended(&suspect.sentence))
+                    .text(format!(" {}", sentence(&explained.to_string()))),
+                None => Prose::from(ended(&suspect.sentence)),
+            },
+            window: suspect.growth.as_ref().and(self.case.between_dumps()),
             dumps: self
                 .case
-                .dumps
-                .iter()
+                .dumps_by_time()
+                .into_iter()
                 .map(|dump| DumpReference {
                     name: dump.name.clone(),
-                    sha256: dump.sha256.clone(),
                 })
                 .collect(),
             ..EvidenceItem::default()
@@ -437,11 +484,26 @@ impl<'a> Builder<'a> {
             .map(|text| Prose::from(sentence(text)))
             .collect();
         if let Some(heap) = &self.case.heap {
-            let dump = &heap.report.dump;
-            unknown.extend(dump.problems.iter().map(|p| Prose::from(sentence(p))));
+            let report = &heap.report;
+            let problems = report
+                .comparison_problems
+                .iter()
+                .chain(&report.dump.problems);
+            unknown.extend(problems.map(|p| Prose::from(sentence(p))));
             if self.suspect.is_none() {
-                unknown.push("The dump shows no place that stands out.".into());
+                let text = match report.reachable_bytes.len() {
+                    0 | 1 => "The dump shows no place that stands out.",
+                    _ => "No place grew between the dumps.",
+                };
+                unknown.push(text.into());
+                unknown.extend(report.not_growing.first().map(heap_report::not_growing));
             }
+        }
+        if let Some(explained) = self.explained.filter(|explained| !explained.is_most()) {
+            unknown.push(Prose::from(format!(
+                "{} What holds the rest is not known.",
+                sentence(&explained.to_string())
+            )));
         }
         if let Some(suspect) = self.suspect
             && suspect.growth.is_none()

@@ -48,8 +48,9 @@ impl CaseFile {
     /// `None` when the dumps show nothing that could be attributed.
     pub fn question_for_traces(&self) -> Option<(Window, Growth)> {
         let suspect = self.heap.as_ref()?.prime_suspect()?;
-        let last = self.dumps.last()?.time;
-        let (first, growth) = match (self.dumps.as_slice(), gained(suspect)) {
+        let dumps = self.dumps_by_time();
+        let last = dumps.last()?.time;
+        let (first, growth) = match (dumps.as_slice(), gained(suspect)) {
             ([first, _, ..], Some(growth)) => (first.time, growth),
             // what one dump shows was all kept since the process started
             _ => (
@@ -62,6 +63,23 @@ impl CaseFile {
         window.history =
             TimeRange::new(onset.unwrap_or(first.likely).min(first.likely), last.likely);
         (growth.objects > 0).then_some((window, growth))
+    }
+
+    /// Dumps, the oldest first, in whatever order they were given.
+    pub(crate) fn dumps_by_time(&self) -> Vec<&Dump> {
+        let mut dumps: Vec<&Dump> = self.dumps.iter().collect();
+        dumps.sort_by_key(|dump| dump.time.likely);
+        dumps
+    }
+
+    /// From the first dump to the last; `None` without two.
+    pub(crate) fn between_dumps(&self) -> Option<TimeRange> {
+        match self.dumps_by_time().as_slice() {
+            [first, .., last] if first.time.likely < last.time.likely => {
+                Some(TimeRange::new(first.time.likely, last.time.likely))
+            }
+            _ => None,
+        }
     }
 
     /// The latest assessment.
@@ -80,20 +98,23 @@ pub struct Surroundings {
     /// Memory of the process that it replaced: the last one of the service that ended about when
     /// this one started. Empty when there was none.
     pub predecessor: Plot,
-    /// Versions of the service that started, oldest first; the process itself may be among them.
+    /// Versions of the service that started, one entry each, oldest first; that of the process
+    /// itself may be among them.
     pub deploys: Vec<Deploy>,
 }
 
 /// A version of the service that started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deploy {
-    /// When its first data arrived.
+    /// When the first data of its first instance arrived.
     pub at: Timestamp,
     /// The version; empty when the service sends none.
     pub version: String,
-    /// The instance; may be empty.
+    /// The instance; empty when there are several, or it sends no name.
     pub instance: String,
-    /// The latest judgement on the process that started; `None` when it was not judged.
+    /// How many instances ran.
+    pub instances: usize,
+    /// The latest judgement on the worst of its instances; `None` when none was judged.
     pub judged: Option<Assessment>,
 }
 
@@ -123,8 +144,6 @@ pub struct Dump {
     pub purpose: Purpose,
     /// By what it can be found again: its file name.
     pub name: String,
-    /// SHA-256 of the file in hexadecimal; empty when it was not computed.
-    pub sha256: String,
     /// Size of the file.
     pub bytes: u64,
     /// When it was taken.

@@ -4,7 +4,8 @@ use leakline_detect::{Assessment, ServiceVerdict, Verdict};
 use leakline_model::{ByteSize, Timestamp};
 use serde::Serialize;
 
-use crate::document::{self, Block, Document, Moment, Table, Tone};
+use crate::document::{Block, Document, Moment, Table, Tone};
+use crate::form::Form;
 use crate::json::{EtaJson, ReasonJson, pretty, rounded, time};
 use crate::phrase;
 use crate::plot::{self, PlotView};
@@ -39,19 +40,9 @@ impl ServiceHistory {
     }
 }
 
-/// For a terminal, 100 columns wide.
-pub fn render_text(services: &[ServiceHistory]) -> String {
-    document::text(&layout(services))
-}
-
-/// As Markdown.
-pub fn render_markdown(services: &[ServiceHistory]) -> String {
-    document::markdown(&layout(services))
-}
-
-/// As one self-contained HTML file.
-pub fn render_html(services: &[ServiceHistory]) -> String {
-    document::html(&layout(services))
+/// The verdicts in the form asked for.
+pub fn render(services: &[ServiceHistory], form: Form) -> String {
+    form.write(|| layout(services), || json(services))
 }
 
 fn layout(services: &[ServiceHistory]) -> Document {
@@ -224,7 +215,7 @@ struct TransitionJson<'a> {
 }
 
 /// As JSON, schema `leakline.detect/1`.
-pub fn render_json(services: &[ServiceHistory]) -> String {
+fn json(services: &[ServiceHistory]) -> String {
     let services = services.iter().map(|service| ServiceJson {
         service: &service.service,
         verdict: service.verdict.as_str(),

@@ -5,7 +5,8 @@ use leakline_model::{ByteSize, SignedByteSize, grouped};
 use serde::Serialize;
 
 use crate::advice;
-use crate::document::{self, Block, Document, Figure, Table, Tone};
+use crate::document::{Block, Document, Figure, Table, Tone};
+use crate::form::Form;
 use crate::json::{
     AccumulatedJson, HolderJson, StepJson, SuspectGrowthJson, pretty, rounded, time,
 };
@@ -15,33 +16,35 @@ use crate::prose::{Prose, ended, sentence, visible};
 
 /// Rows of each table that people are shown; JSON has all.
 const ROWS: usize = 20;
+/// Places that are large but do not grow, that people are shown.
+const NOT_GROWING: usize = 5;
 /// Frames of a stack that people are shown.
 const FRAMES: usize = 12;
 
-/// For a terminal, 100 columns wide.
-pub fn render_text(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::text(&layout(report, growth))
-}
-
-/// As Markdown.
-pub fn render_markdown(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::markdown(&layout(report, growth))
-}
-
-/// As one self-contained HTML file.
-pub fn render_html(report: &HeapReport, growth: &[GrowthRow]) -> String {
-    document::html(&layout(report, growth))
+/// The report and what grew between the dumps, in the form asked for.
+pub fn render(report: &HeapReport, growth: &[GrowthRow], form: Form) -> String {
+    form.write(|| layout(report, growth), || json(report, growth))
 }
 
 fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
     let mut blocks = Vec::new();
     blocks.push(Block::Section("Suspects"));
+    for problem in &report.comparison_problems {
+        let text = Prose::from("Mind: ").text(ended(problem));
+        blocks.push(Block::Paragraph(text));
+    }
     if report.suspects.is_empty() {
-        let text = "None: no place holds an unusual share of the heap.";
+        let text = match report.reachable_bytes.len() {
+            0 | 1 => "None: no place holds an unusual share of the heap.",
+            _ => "None: nothing grew between the dumps.",
+        };
         blocks.push(Block::Paragraph(text.into()));
     }
     for (i, suspect) in report.suspects.iter().enumerate() {
         suspect_blocks(&mut blocks, i + 1, suspect);
+    }
+    for large in report.not_growing.iter().take(NOT_GROWING) {
+        blocks.push(Block::Paragraph(not_growing(large)));
     }
     if !growth.is_empty() {
         blocks.push(Block::Section("Growth"));
@@ -140,6 +143,17 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
         .collect();
     notes.push(Prose::from("Fix: ").then(advice::fix(suspect, None).text));
     blocks.push(Block::Bullets(notes));
+}
+
+/// A place that would be a suspect, had it grown.
+pub(crate) fn not_growing(large: &Suspect) -> Prose {
+    let mut text = Prose::from("Large, but not growing: ").text(large.sentence.as_str());
+    let mut separator = "; ";
+    for against in &large.counter_evidence {
+        text = text.text(format!("{separator}{against}"));
+        separator = ", ";
+    }
+    text.text(".")
 }
 
 fn growth_table(growth: &[GrowthRow]) -> Table {
@@ -299,6 +313,8 @@ struct ReportJson<'a> {
     dump: DumpJson<'a>,
     totals: TotalsJson,
     suspects: Vec<SuspectJson<'a>>,
+    not_growing: Vec<SuspectJson<'a>>,
+    reachable_bytes: &'a [u64],
     histogram: Vec<ClassJson<'a>>,
     dominators: Vec<DominatorJson<'a>>,
     threads: Vec<ThreadJson<'a>>,
@@ -312,7 +328,7 @@ struct DumpJson<'a> {
     identifier_size: u8,
     taken_at: Option<String>,
     complete: bool,
-    problems: &'a [String],
+    problems: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -379,7 +395,7 @@ struct GrowthJson<'a> {
 }
 
 /// As JSON, schema `leakline.heap-report/1`.
-pub fn render_json(report: &HeapReport, growth: &[GrowthRow]) -> String {
+fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
     let (dump, totals) = (&report.dump, &report.totals);
     pretty(&ReportJson {
         schema: "leakline.heap-report/1",
@@ -389,7 +405,12 @@ pub fn render_json(report: &HeapReport, growth: &[GrowthRow]) -> String {
             identifier_size: dump.identifier_size,
             taken_at: dump.taken_at.map(time),
             complete: dump.complete,
-            problems: &dump.problems,
+            problems: report
+                .comparison_problems
+                .iter()
+                .chain(&dump.problems)
+                .map(String::as_str)
+                .collect(),
         },
         totals: TotalsJson {
             objects: totals.objects,
@@ -402,6 +423,8 @@ pub fn render_json(report: &HeapReport, growth: &[GrowthRow]) -> String {
             weak_only_bytes: totals.weak_only_bytes,
         },
         suspects: report.suspects.iter().map(suspect_json).collect(),
+        not_growing: report.not_growing.iter().map(suspect_json).collect(),
+        reachable_bytes: &report.reachable_bytes,
         histogram: report
             .histogram
             .iter()

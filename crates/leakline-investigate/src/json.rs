@@ -52,6 +52,7 @@ pub(crate) struct ReasonJson<'a> {
     supports: bool,
     text: &'a str,
     query: &'a str,
+    window: WindowJson,
 }
 
 impl<'a> From<&'a Evidence> for ReasonJson<'a> {
@@ -61,6 +62,7 @@ impl<'a> From<&'a Evidence> for ReasonJson<'a> {
             supports: evidence.supports,
             text: &evidence.text,
             query: &evidence.query,
+            window: evidence.window.into(),
         }
     }
 }
@@ -87,6 +89,8 @@ impl<'a> From<&'a Holder> for HolderJson<'a> {
 #[derive(Serialize)]
 pub(crate) struct AccumulatedJson<'a> {
     class: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_class: Option<&'a str>,
     objects: u64,
     bytes: u64,
 }
@@ -95,6 +99,7 @@ impl<'a> From<&'a Accumulated> for AccumulatedJson<'a> {
     fn from(accumulated: &'a Accumulated) -> Self {
         AccumulatedJson {
             class: &accumulated.class,
+            key_class: accumulated.key_class.as_deref(),
             objects: accumulated.objects,
             bytes: accumulated.bytes,
         }
@@ -214,6 +219,7 @@ struct OperationJson<'a> {
     kind: &'static str,
     runs_inside: Option<&'a str>,
     calls: u64,
+    calls_known: bool,
     kept_objects_per_call: f64,
     kept_objects_per_call_low: f64,
     kept_objects_per_call_high: f64,
@@ -253,7 +259,6 @@ struct EvidenceJson<'a> {
 #[derive(Serialize)]
 struct DumpJson<'a> {
     name: &'a str,
-    sha256: Option<&'a str>,
 }
 
 /// Points are pairs of milliseconds since the epoch and bytes.
@@ -347,6 +352,7 @@ fn trace_evidence(correlation: Option<&Correlation>) -> TraceEvidenceJson<'_> {
         window: correlation.map(|c| c.window.into()),
         gained: correlation.map(|c| AccumulatedJson {
             class: &c.growth.class,
+            key_class: None,
             objects: c.growth.objects,
             bytes: c.growth.bytes,
         }),
@@ -370,6 +376,7 @@ fn operation(attribution: &Attribution) -> OperationJson<'_> {
         },
         runs_inside: attribution.runs_inside.as_deref(),
         calls: attribution.calls,
+        calls_known: attribution.calls_known,
         kept_objects_per_call: rounded(attribution.kept_objects_per_call),
         kept_objects_per_call_low: rounded(attribution.interval.0),
         kept_objects_per_call_high: rounded(attribution.interval.1),
@@ -394,10 +401,7 @@ fn evidence(number: usize, item: &EvidenceItem) -> EvidenceJson<'_> {
         dumps: item
             .dumps
             .iter()
-            .map(|dump| DumpJson {
-                name: &dump.name,
-                sha256: (!dump.sha256.is_empty()).then_some(dump.sha256.as_str()),
-            })
+            .map(|dump| DumpJson { name: &dump.name })
             .collect(),
         traces: item.traces.iter().map(ToString::to_string).collect(),
     }

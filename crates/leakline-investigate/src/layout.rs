@@ -94,7 +94,11 @@ fn figures(report: &InvestigationReport) -> Vec<Figure> {
         let at = format!("{} UTC", at.trim_end_matches(" UTC"));
         let limit = format!("limit {}", ByteSize(limit));
         let note = interval.map_or(limit.clone(), |interval| format!("{interval}, {limit}"));
-        add("Out of memory at", at, note);
+        let label = match eta.p50 < report.written_at {
+            true => "Forecast, passed",
+            false => "Out of memory at",
+        };
+        add(label, at, note);
     }
     if let Some(cause) = &report.root_cause {
         let note = format!(
@@ -343,11 +347,7 @@ fn evidence_block(number: usize, item: &EvidenceItem) -> EvidenceBlock {
         sources.push(("window", format!("{} to {}", window.start, window.end)));
     }
     for dump in &item.dumps {
-        let digest = match dump.sha256.as_str() {
-            "" => String::new(),
-            digest => format!(" (sha256 {digest})"),
-        };
-        sources.push(("dump", format!("{}{digest}", dump.name)));
+        sources.push(("dump", dump.name.clone()));
     }
     if !item.traces.is_empty() {
         let ids: Vec<String> = item.traces.iter().map(ToString::to_string).collect();

@@ -4,8 +4,7 @@
 //!   correlation. It does no I/O and reads no clock; a driver feeds it events and carries out
 //!   its actions. What it gathers is a [`CaseFile`].
 //! - [`build`] turns a case file and its [`Surroundings`] into an [`InvestigationReport`], in the
-//!   server and for files alike. [`render_markdown`], [`render_html`], [`render_text`] and
-//!   [`render_json`] write it.
+//!   server and for files alike. [`render`] writes it in each [`Form`].
 //! - [`heap_report`] and [`detect_report`] write what `analyze` and `detect` found, in the same
 //!   forms.
 //! - [`plot`] draws the heap over time as SVG.
@@ -21,6 +20,7 @@ mod build;
 mod case;
 pub mod detect_report;
 mod document;
+mod form;
 pub mod gather;
 pub mod heap_report;
 mod json;
@@ -33,6 +33,7 @@ mod report;
 
 pub use build::build;
 pub use case::{CaseFile, Deploy, Dump, HeapFindings, LogEntry, Purpose, StepKind, Surroundings};
+pub use form::Form;
 pub use machine::{Action, Event, Investigation, Settings};
 pub use prose::Prose;
 pub use report::{
@@ -40,22 +41,7 @@ pub use report::{
     TimelineEntry, TraceEvidence,
 };
 
-/// The report as Markdown.
-pub fn render_markdown(report: &InvestigationReport) -> String {
-    document::markdown(&layout::document(report))
-}
-
-/// The report as one self-contained HTML file.
-pub fn render_html(report: &InvestigationReport) -> String {
-    document::html(&layout::document(report))
-}
-
-/// The report for a terminal, 100 columns wide.
-pub fn render_text(report: &InvestigationReport) -> String {
-    document::text(&layout::document(report))
-}
-
-/// The report as JSON, schema `leakline.investigation/1`.
-pub fn render_json(report: &InvestigationReport) -> String {
-    json::investigation(report)
+/// The report in the form asked for.
+pub fn render(report: &InvestigationReport, form: Form) -> String {
+    form.write(|| layout::document(report), || json::investigation(report))
 }

@@ -30,7 +30,8 @@ pub struct Settings {
     pub min_leaked_share: f64,
     /// And this long it must be: fewer calls than run in this time prove little.
     pub min_wait: Duration,
-    /// Longer than this the second dump does not wait for the amount.
+    /// Longer than this the second dump does not wait, whatever the verdict, nor a case in which
+    /// no dump can be taken.
     pub max_wait: Duration,
     /// Once a dump is taken, growth must have been gone for this long for the case to be closed.
     /// The collection that comes with a dump frees what had merely not been collected yet, and for
@@ -219,6 +220,11 @@ impl Investigation {
         if self.state == State::Accumulating && self.recovery().is_some_and(|at| at <= now) {
             self.close_without_leak(now);
         }
+        if self.state == State::WatchingOnly && self.deadline().is_some_and(|at| at <= now) {
+            let text = "closed: no dump could be taken, and the verdict did not get surer";
+            self.log(now, StepKind::End, text.to_owned());
+            self.state = State::Finished;
+        }
         if self.state == State::Accumulating
             && self.case.latest().is_some_and(|a| self.is_time(a, now))
         {
@@ -260,11 +266,13 @@ impl Investigation {
             State::Accumulating => Action::Wait {
                 until: self.case.latest().and_then(|a| self.due(a)),
             },
+            State::WatchingOnly => Action::Wait {
+                until: self.deadline(),
+            },
             State::Finished => Action::Finish(Box::new(self.case.clone())),
-            State::Capturing { .. }
-            | State::WatchingOnly
-            | State::Analyzing
-            | State::Correlating => Action::Wait { until: None },
+            State::Capturing { .. } | State::Analyzing | State::Correlating => {
+                Action::Wait { until: None }
+            }
         }
     }
 
@@ -364,10 +372,22 @@ impl Investigation {
         Some(self.healthy_since? + self.settings.recovery)
     }
 
+    /// When to go on with what there is: an open case keeps other replicas from being looked into.
+    fn deadline(&self) -> Option<Timestamp> {
+        let last_step = self.case.dumps.last().map(|dump| dump.time.latest);
+        let opened = self
+            .case
+            .assessments
+            .first()
+            .map(|assessment| assessment.at);
+        Some(last_step.or(opened)? + self.settings.max_wait)
+    }
+
     /// Whether the second dump is to be taken now.
     fn is_time(&self, assessment: &Assessment, now: Timestamp) -> bool {
         let urgent = self.last_moment(assessment).is_some_and(|at| at <= now);
         urgent
+            || self.deadline().is_some_and(|at| at <= now)
             || assessment.verdict == Verdict::Leaking
                 && self.enough_leaked(assessment).is_some_and(|at| at <= now)
     }
@@ -378,10 +398,15 @@ impl Investigation {
             Verdict::Leaking => self.enough_leaked(assessment),
             _ => None,
         };
-        [enough, self.last_moment(assessment), self.recovery()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            enough,
+            self.last_moment(assessment),
+            self.recovery(),
+            self.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When enough must have leaked since the baseline, at the present rate.
@@ -473,6 +498,9 @@ impl Investigation {
     fn analyzed(&mut self, now: Timestamp, findings: HeapFindings) {
         let text = match findings.prime_suspect() {
             Some(suspect) => format!("heap analysed: {}", suspect.sentence),
+            None if findings.report.reachable_bytes.len() > 1 => {
+                "heap analysed: nothing grew between the dumps".to_owned()
+            }
             None => "heap analysed: nothing stands out".to_owned(),
         };
         self.log(now, StepKind::Analysis, text);

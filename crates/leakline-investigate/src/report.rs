@@ -12,7 +12,7 @@ use crate::prose::Prose;
 /// What the investigation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Memory grows, and between two dumps the same place grew.
+    /// Memory grows, and between two dumps one place grew by most of it.
     LeakConfirmed,
     /// Memory grows and will reach the limit; the heap does not (yet) show where for certain.
     LeakLikely,
@@ -160,7 +160,7 @@ pub struct EvidenceItem {
     pub query: Option<String>,
     /// The time it speaks of.
     pub window: Option<TimeRange>,
-    /// Dumps that show it: name, and digest where known.
+    /// Dumps that show it.
     pub dumps: Vec<DumpReference>,
     /// Traces that show it.
     pub traces: Vec<TraceId>,
@@ -171,6 +171,4 @@ pub struct EvidenceItem {
 pub struct DumpReference {
     /// Its file name.
     pub name: String,
-    /// SHA-256 in hexadecimal; empty when it was not computed.
-    pub sha256: String,
 }

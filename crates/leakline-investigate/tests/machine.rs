@@ -198,6 +198,31 @@ fn two_dumps_at_once_would_compare_nothing() {
 }
 
 #[test]
+fn a_suspicion_that_stays_one_does_not_keep_the_case_open_for_ever() {
+    let suspected = assessed(Verdict::Suspected, 100_000, 0.1);
+    let day = 24 * 3600;
+    check(
+        Verdict::Suspected,
+        &[captured(3), suspected(10), captured(day + 5)],
+        expect![[r#"
+            0 s: capture baseline
+            86403 s: capture comparison
+            86405 s: analyze 2
+            still open
+        "#]],
+    );
+    check(
+        Verdict::Suspected,
+        &[capture_failed(3, false), suspected(10), suspected(day)],
+        expect![[r#"
+            0 s: capture baseline
+            86400 s: finish: 0 dumps, heap false, traces false
+            - baseline heap dump not taken: 1.20 GiB free, 2.10 GiB needed
+        "#]],
+    );
+}
+
+#[test]
 fn a_recovery_that_lasts_closes_the_case() {
     let healthy = assessed(Verdict::Healthy, 0, 0.0);
     let leaking = assessed(Verdict::Leaking, 60, 30.0);

@@ -46,14 +46,8 @@ pub use message::{DecodeError, Encoding, OtlpMessage, Status, decode, encode};
 pub use metrics::translate_metrics;
 pub use names::{MetricKind, label_name, metric_name};
 pub use opentelemetry_proto::tonic as proto;
-pub use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
 pub use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
-pub use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
 };
 pub use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,

@@ -18,10 +18,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use leakline_investigate::Form;
 use leakline_investigate::detect_report::{self, ServiceHistory};
 use serde::Deserialize;
 
-use crate::archive::{Archive, ReportForm};
+use crate::archive::Archive;
 use crate::page;
 use crate::receiver::Receiver;
 
@@ -55,13 +56,11 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
     if api.receiver.token.admits(header) {
         return next.run(request).await;
     }
-    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    (
-        StatusCode::UNAUTHORIZED,
-        challenge,
-        "a bearer token is needed\n",
-    )
-        .into_response()
+    let challenge = [(
+        header::WWW_AUTHENTICATE,
+        r#"Basic realm="leakline: any user name, the token as password""#,
+    )];
+    (StatusCode::UNAUTHORIZED, challenge, "a token is needed\n").into_response()
 }
 
 async fn start_page(State(api): State<Api>) -> Html<String> {
@@ -81,7 +80,7 @@ async fn services(State(api): State<Api>) -> Response {
         .into_iter()
         .map(ServiceHistory::at_present)
         .collect::<Vec<_>>();
-    json(detect_report::render_json(&services))
+    json(detect_report::render(&services, Form::Json))
 }
 
 async fn investigations(State(api): State<Api>) -> Response {
@@ -93,41 +92,58 @@ async fn investigations(State(api): State<Api>) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct FormChoice {
     format: Option<String>,
 }
 
 async fn investigation(
     State(api): State<Api>,
     Path(id): Path<String>,
-    Query(form): Query<Form>,
+    Query(choice): Query<FormChoice>,
     headers: HeaderMap,
 ) -> Response {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
-    let (form, content_type) = match form.format.as_deref() {
-        Some("json") => (ReportForm::Json, "application/json"),
-        Some("markdown" | "md") => (ReportForm::Markdown, "text/markdown; charset=utf-8"),
-        Some("html") => (ReportForm::Html, "text/html; charset=utf-8"),
+    let form = match choice.format.as_deref() {
+        Some("json") => Form::Json,
+        Some("markdown" | "md") => Form::Markdown,
+        Some("html") => Form::Html,
+        Some("text") => Form::Text,
         Some(other) => {
-            let message = format!("unknown format {other:?}; choose markdown, html or json\n");
+            let message =
+                format!("unknown format {other:?}; choose text, markdown, html or json\n");
             return (StatusCode::BAD_REQUEST, message).into_response();
         }
-        None if accept.contains("text/html") => (ReportForm::Html, "text/html; charset=utf-8"),
-        None if accept.contains("text/markdown") => {
-            (ReportForm::Markdown, "text/markdown; charset=utf-8")
-        }
-        None => (ReportForm::Json, "application/json"),
+        None if accept.contains("text/html") => Form::Html,
+        None if accept.contains("text/markdown") => Form::Markdown,
+        None => Form::Json,
     };
     match api.archive.report(&id, form) {
-        Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
-        None if api.archive.entries().iter().any(|entry| entry.id == id) => (
-            StatusCode::ACCEPTED,
-            "the investigation is under way; its report is not written yet\n",
-        )
-            .into_response(),
+        Some(text) => ([(header::CONTENT_TYPE, content_type(form))], text).into_response(),
+        None => without_report(&api, &id),
+    }
+}
+
+fn content_type(form: Form) -> &'static str {
+    match form {
+        Form::Text => "text/plain; charset=utf-8",
+        Form::Markdown => "text/markdown; charset=utf-8",
+        Form::Html => "text/html; charset=utf-8",
+        Form::Json => "application/json",
+    }
+}
+
+/// Why there is no report.
+fn without_report(api: &Api, id: &str) -> Response {
+    let entries = api.archive.entries();
+    match entries.into_iter().find(|entry| entry.id == id) {
+        Some(entry) if entry.outcome.is_none() => {
+            let message = "the investigation is under way; its report is not written yet\n";
+            (StatusCode::ACCEPTED, message).into_response()
+        }
+        Some(entry) => (StatusCode::GONE, format!("{}\n", entry.headline)).into_response(),
         None => (
             StatusCode::NOT_FOUND,
             "no such investigation; see /api/leakline/v1/investigations\n",

@@ -11,34 +11,14 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use leakline_investigate::Form;
 use leakline_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ServerError;
 
-/// Forms in which a report is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportForm {
-    /// `report.md`
-    Markdown,
-    /// `report.html`
-    Html,
-    /// `report.json`
-    Json,
-    /// `report.txt`
-    Text,
-}
-
-impl ReportForm {
-    fn file_name(self) -> &'static str {
-        match self {
-            ReportForm::Markdown => "report.md",
-            ReportForm::Html => "report.html",
-            ReportForm::Json => "report.json",
-            ReportForm::Text => "report.txt",
-        }
-    }
-}
+/// The outcome of an investigation that the server did not live to finish.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// One line of the list of investigations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,11 +30,15 @@ pub struct InvestigationEntry {
     /// The version of the service that was suspected; may be empty.
     #[serde(default)]
     pub version: String,
+    /// The instance of the service that was suspected; may be empty.
+    #[serde(default)]
+    pub instance: String,
     /// When it was opened, RFC 3339.
     pub opened: String,
     /// When its report was written; `None` while it is under way.
     pub finished: Option<String>,
-    /// What it came to, for example `leak_confirmed`; `None` while it is under way.
+    /// What it came to: `leak_confirmed`, `leak_likely`, `suspected`, `no_leak`,
+    /// `insufficient_data` or `interrupted`; `None` while it is under way.
     #[serde(default)]
     pub outcome: Option<String>,
     /// The result in one sentence; what it is doing now while it is under way.
@@ -104,12 +88,7 @@ impl Archive {
     }
 
     /// Writes the report of an investigation in one form.
-    pub(crate) fn save_report(
-        &self,
-        id: &str,
-        form: ReportForm,
-        text: &str,
-    ) -> std::io::Result<()> {
+    pub(crate) fn save_report(&self, id: &str, form: Form, text: &str) -> std::io::Result<()> {
         replace(
             &self.folder.join(id).join(form.file_name()),
             text.as_bytes(),
@@ -117,13 +96,27 @@ impl Archive {
     }
 
     /// The report of an investigation; `None` when there is none (yet).
-    pub fn report(&self, id: &str, form: ReportForm) -> Option<String> {
+    pub fn report(&self, id: &str, form: Form) -> Option<String> {
         // an id is one plain name: nothing outside the folder can be asked for
         let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !plain {
             return None;
         }
         fs::read_to_string(self.folder.join(id).join(form.file_name())).ok()
+    }
+
+    /// Marks investigations that were under way when the server was last stopped: their dumps
+    /// stand, but nobody goes on with them.
+    pub(crate) fn mark_interrupted(&self) -> std::io::Result<()> {
+        for mut entry in self.entries() {
+            if entry.outcome.is_none() {
+                entry.outcome = Some(INTERRUPTED.to_owned());
+                entry.headline =
+                    "interrupted: the server was stopped before the report was written".to_owned();
+                self.save_entry(&entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// All investigations, the latest first. Folders that are not investigations are passed over.
@@ -176,6 +169,7 @@ mod tests {
                 id: Archive::id(service, time),
                 service: service.to_owned(),
                 version: String::new(),
+                instance: String::new(),
                 opened: opened.to_owned(),
                 finished: None,
                 outcome: None,
@@ -190,17 +184,18 @@ mod tests {
             .collect();
         assert_eq!(ids, ["a-b---20261122T150000Z", "orders-20261122T140000Z"]);
 
+        archive.mark_interrupted().unwrap();
+        let outcomes = archive.entries().into_iter().map(|entry| entry.outcome);
+        assert!(outcomes.eq([Some(INTERRUPTED.to_owned()), Some(INTERRUPTED.to_owned())]));
+
         archive
-            .save_report(&ids[1], ReportForm::Markdown, "# Report")
+            .save_report(&ids[1], Form::Markdown, "# Report")
             .unwrap();
         assert_eq!(
-            archive.report(&ids[1], ReportForm::Markdown).as_deref(),
+            archive.report(&ids[1], Form::Markdown).as_deref(),
             Some("# Report")
         );
-        assert_eq!(archive.report(&ids[1], ReportForm::Html), None);
-        assert_eq!(
-            archive.report("../../etc/passwd", ReportForm::Markdown),
-            None
-        );
+        assert_eq!(archive.report(&ids[1], Form::Html), None);
+        assert_eq!(archive.report("../../etc/passwd", Form::Markdown), None);
     }
 }

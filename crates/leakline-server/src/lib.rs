@@ -13,6 +13,7 @@
 //!                        api ◄── archive ◄──────────┘ reports
 //! ```
 
+mod admission;
 mod api;
 mod archive;
 mod clock;
@@ -27,7 +28,7 @@ mod token;
 mod watcher;
 mod work;
 
-pub use archive::{Archive, InvestigationEntry, ReportForm};
+pub use archive::{Archive, InvestigationEntry};
 pub use error::ServerError;
 pub use server::{Addresses, Server};
 pub use settings::Settings;

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use leakline_otlp::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse, ExportTraceServiceRequest,
-    ExportTraceServiceResponse, MetricsService, MetricsServiceServer, TraceService,
-    TraceServiceServer,
+    ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
 };
 use tonic::codec::CompressionEncoding;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use crate::receiver::{Export, Receiver};
@@ -16,8 +22,19 @@ use crate::receiver::{Export, Receiver};
 #[derive(Clone)]
 struct GrpcReceiver(Arc<Receiver>);
 
-/// The routes of the OTLP/gRPC port. `request_limit` holds before and after decompression.
+/// The routes of the OTLP/gRPC port. `request_limit` holds before and after decompression. The
+/// token is asked for before anything is read of a message.
 pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> tonic::service::Routes {
+    let token = receiver.token.clone();
+    let authorise = move |request: Request<()>| {
+        let header = request.metadata().get("authorization");
+        if token.admits(header.map(|value| value.as_bytes())) {
+            Ok(request)
+        } else {
+            let message = "a bearer token is needed: send authorization: Bearer TOKEN";
+            Err(Status::unauthenticated(message))
+        }
+    };
     let service = GrpcReceiver(receiver);
     let metrics = MetricsServiceServer::new(service.clone())
         .accept_compressed(CompressionEncoding::Gzip)
@@ -27,7 +44,8 @@ pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> tonic::se
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(request_limit);
-    tonic::service::Routes::new(metrics).add_service(traces)
+    tonic::service::Routes::new(InterceptedService::new(metrics, authorise.clone()))
+        .add_service(InterceptedService::new(traces, authorise))
 }
 
 impl GrpcReceiver {
@@ -35,15 +53,6 @@ impl GrpcReceiver {
         &self,
         request: Request<E>,
     ) -> Result<Response<E::Response>, Status> {
-        let authorization = request.metadata().get("authorization");
-        if !self
-            .0
-            .token
-            .admits(authorization.map(|value| value.as_bytes()))
-        {
-            let message = "a bearer token is needed: send authorization: Bearer TOKEN";
-            return Err(Status::unauthenticated(message));
-        }
         let receiver = self.0.clone();
         match tokio::task::spawn_blocking(move || receiver.receive(request.get_ref())).await {
             Ok(Ok(response)) => Ok(Response::new(response)),

@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use leakline_otlp::{Encoding, ExportMetricsServiceRequest, ExportTraceServiceRequest, Status};
+
+use tokio::sync::Semaphore;
 
 use crate::receiver::{Export, Receiver};
 
@@ -22,7 +25,14 @@ struct HttpReceiver {
     receiver: Arc<Receiver>,
     /// Bytes, before and after decompression.
     request_limit: usize,
+    /// Held while a body is inflated and read.
+    turns: Arc<Semaphore>,
 }
+
+/// How long a sender may take over a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bodies that are read at once. A body of JSON takes about ten times its size while it is read.
+const BODIES_AT_ONCE: usize = 4;
 
 /// The routes of the OTLP/HTTP port.
 pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> Router {
@@ -32,6 +42,7 @@ pub(crate) fn routes(receiver: Arc<Receiver>, request_limit: usize) -> Router {
         .with_state(HttpReceiver {
             receiver,
             request_limit,
+            turns: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
         })
 }
 
@@ -124,10 +135,19 @@ async fn receive<E: Export>(
     }
     let compression = Compression::of(headers)?;
     let limit = state.request_limit;
-    let body = axum::body::to_bytes(body, limit)
+    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit))
         .await
+        .map_err(|_| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request did not arrive in time",
+            )
+        })?
         .map_err(|_| too_large(limit))?;
+    // senders wait rather than fill the memory
+    let turn = state.turns.clone().acquire_owned().await;
     let work = move || {
+        let _turn = turn;
         let body = compression.undo(body, limit)?;
         let request: E = leakline_otlp::decode(encoding, &body)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;

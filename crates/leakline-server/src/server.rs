@@ -47,6 +47,9 @@ pub struct Server {
     tasks: JoinSet<Result<(), ServerError>>,
 }
 
+/// How long requests that are under way are waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Server {
     /// Opens the store and starts to listen. When this returns, all ports take requests.
     pub async fn start(settings: Settings) -> Result<Server, ServerError> {
@@ -68,8 +71,16 @@ impl Server {
             path: settings.data.clone(),
             source,
         })?;
-        let archive = Archive::open(settings.data.join("investigations"))?;
         let receiver = Arc::new(open_receiver(&settings)?);
+        let folder = settings.data.join("investigations");
+        let archive = Archive::open(folder.clone())?;
+        archive
+            .mark_interrupted()
+            .map_err(|source| ServerError::File {
+                action: "write to",
+                path: folder,
+                source,
+            })?;
         let (notices, _) = broadcast::channel(1024);
         let (stop, stopped) = watch::channel(false);
 
@@ -167,11 +178,15 @@ impl Server {
         }
     }
 
-    /// Takes no more requests, finishes those under way, and closes the store.
+    /// Takes no more requests, finishes those under way within a few seconds, and closes the store.
     pub async fn stop(mut self) {
         // fails only when nobody listens any more, and then there is nothing left to stop
         let _ = self.stop.send(true);
-        while self.tasks.join_next().await.is_some() {}
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, finished).await.is_err() {
+            // a client that never ends its request must not keep the server alive
+            self.tasks.shutdown().await;
+        }
     }
 }
 
@@ -238,7 +253,7 @@ fn open_receiver(settings: &Settings) -> Result<Receiver, ServerError> {
         detector: Arc::new(Mutex::new(detector)),
         recording,
         translation: Translation::default(),
-        token: Token::new(settings.token.clone()),
+        token: Token::new(settings.token.as_deref()),
         counters: Counters::default(),
     })
 }
@@ -317,6 +332,8 @@ async fn serve_grpc(
 ) -> Result<(), ServerError> {
     let routes = otlp_grpc::routes(receiver, request_limit);
     tonic::transport::Server::builder()
+        // requests of one sender wait for each other rather than fill the memory
+        .concurrency_limit_per_connection(4)
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true)),

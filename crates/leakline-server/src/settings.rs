@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::token::Token;
+
 /// Everything that a server needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,7 +17,7 @@ pub struct Settings {
     pub api: SocketAddr,
     /// The folder of the store, the dumps and the investigations.
     pub data: PathBuf,
-    /// How long samples and spans are kept.
+    /// How long samples, spans and heap dumps are kept.
     pub retention: Duration,
     /// How often verdicts are formed.
     pub evaluation_interval: Duration,
@@ -58,7 +60,7 @@ impl Default for Settings {
 impl Settings {
     /// The first address that other machines could reach although no token protects it.
     pub(crate) fn unprotected_address(&self) -> Option<SocketAddr> {
-        if self.token.is_some() || self.insecure {
+        if Token::new(self.token.as_deref()).protects() || self.insecure {
             return None;
         }
         [self.otlp_grpc, self.otlp_http, self.api]

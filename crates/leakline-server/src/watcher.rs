@@ -3,27 +3,29 @@
 //! One thread owns all investigations. What takes long (a capture, an analysis) runs on a thread
 //! of its own and reports back as an event, so that verdicts on other services do not wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use leakline_detect::{Assessment, Detector, Transition, Verdict};
-use leakline_investigate::Outcome as InvestigationOutcome;
-use leakline_investigate::{Action, CaseFile, Event, Investigation, Surroundings, gather};
+use leakline_investigate::{Action, CaseFile, Event, Form, Investigation, Surroundings, gather};
 use leakline_model::{ProcessKey, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-use crate::archive::{Archive, InvestigationEntry, ReportForm};
+use crate::admission::Admission;
+use crate::archive::{Archive, InvestigationEntry};
 use crate::clock::now;
 use crate::error::ServerError;
 use crate::receiver::Receiver;
 use crate::settings::Settings;
-use crate::work::{Outcome, Workshop};
+use crate::work::{Job, Outcome, Workshop};
 
-/// A process that has sent nothing for this long has ended: three exports at the default
-/// interval of OpenTelemetry SDKs, one minute.
-const SILENCE: Duration = Duration::from_secs(180);
+/// A process under investigation that has sent nothing for this long is looked for.
+const SILENCE: Duration = Duration::from_secs(60);
+/// And after this long it has ended, wherever it ran: longer than an outage of the network or a
+/// Collector usually lasts.
+const GONE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How soon a told stop is noticed.
 const STOP_LATENCY: Duration = Duration::from_millis(200);
 /// How often old data is dropped from the store.
@@ -63,13 +65,12 @@ struct Open {
 pub(crate) struct Watcher {
     interval: Duration,
     cooldown: Duration,
+    retention: Duration,
     receiver: Arc<Receiver>,
     archive: Archive,
     workshop: Arc<Workshop>,
     notices: broadcast::Sender<Notice>,
     open: BTreeMap<ProcessKey, Open>,
-    /// Processes whose investigation is over: they leak on, and that is known.
-    concluded: BTreeSet<ProcessKey>,
     outcomes: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
 }
 
@@ -83,21 +84,22 @@ impl Watcher {
         Watcher {
             interval: settings.evaluation_interval.max(Duration::from_millis(100)),
             cooldown: settings.capture_cooldown,
+            retention: settings.retention,
             workshop: Arc::new(Workshop::new(
                 receiver.store.clone(),
                 receiver.detector.clone(),
                 settings.capture.then(|| settings.data.join("dumps")),
+                settings.capture_cooldown,
             )),
             receiver,
             archive,
             notices,
             open: BTreeMap::new(),
-            concluded: BTreeSet::new(),
             outcomes: mpsc::channel(),
         }
     }
 
-    /// Works until told to stop. Work on other threads is then abandoned; nothing depends on it.
+    /// Works until told to stop. A capture under way is then cancelled, other work abandoned.
     pub(crate) async fn run(self, stopped: watch::Receiver<bool>) -> Result<(), ServerError> {
         tokio::task::spawn_blocking(move || self.watch(&stopped))
             .await
@@ -127,9 +129,11 @@ impl Watcher {
                 if let Err(error) = self.receiver.store.expire(now()) {
                     tracing::error!(%error, "old data cannot be dropped");
                 }
+                self.workshop.expire_dumps(now() - self.retention);
                 next_expiry = Instant::now() + EXPIRY_INTERVAL;
             }
         }
+        self.workshop.cancel();
     }
 
     fn evaluate(&mut self, now: Timestamp) {
@@ -153,13 +157,27 @@ impl Watcher {
                 .notices
                 .send(Notice::Verdict(Box::new(transition.clone())));
         }
-        let events: Vec<Outcome> = self
-            .open
-            .keys()
-            .filter_map(|p| news(&detector, p, now))
+        let under_way: Vec<ProcessKey> = self.open.keys().cloned().collect();
+        let judged: Vec<Outcome> = under_way
+            .iter()
+            .filter_map(|process| judged(&detector, process))
+            .collect();
+        let silent: Vec<(ProcessKey, Duration)> = under_way
+            .into_iter()
+            .map(|process| (process.clone(), silence(&detector, &process, now)))
+            .filter(|(_, silence)| *silence > SILENCE)
             .collect();
         for assessment in worrying(&detector) {
-            if self.may_open(&assessment, now) {
+            let entries = self.archive.entries();
+            let admission = Admission {
+                now,
+                cooldown: self.cooldown,
+                entries: &entries,
+            };
+            let last_seen = detector
+                .last_seen(&assessment.process)
+                .unwrap_or(assessment.at);
+            if admission.admits(&assessment, last_seen) {
                 let floor = latest_floor(&detector, &assessment.process);
                 let first_seen = detector
                     .first_seen(&assessment.process)
@@ -168,31 +186,19 @@ impl Watcher {
             }
         }
         drop(detector);
-        events
-            .into_iter()
-            .for_each(|(process, event)| self.tell(&process, event));
+        for (process, event) in judged {
+            self.tell(&process, event);
+        }
+        for (process, silence) in silent {
+            // the network may be out, and the process none the worse for it
+            if silence > GONE_AFTER || self.workshop.has_ended(&process) {
+                self.tell(&process, Event::ProcessGone);
+            }
+        }
         let processes: Vec<ProcessKey> = self.open.keys().cloned().collect();
         processes
             .iter()
             .for_each(|process| self.advance(process, now));
-    }
-
-    /// One investigation of a service at a time, and none of a build that has just had one. A
-    /// suspicion that came to nothing keeps only further suspicions waiting, not a sure verdict.
-    fn may_open(&self, assessment: &Assessment, now: Timestamp) -> bool {
-        let process = &assessment.process;
-        let no_leak = InvestigationOutcome::NoLeak.as_str();
-        let has_just_had_one = |entry: &InvestigationEntry| {
-            let opened = Timestamp::parse(&entry.opened).unwrap_or(Timestamp::MIN);
-            let came_to_nothing = entry.outcome.as_deref() == Some(no_leak);
-            entry.service == process.service
-                && entry.version == process.version
-                && now.duration_since(opened) < self.cooldown
-                && !(came_to_nothing && assessment.verdict == Verdict::Leaking)
-        };
-        !self.concluded.contains(process)
-            && !self.open.keys().any(|open| open.service == process.service)
-            && !self.archive.entries().iter().any(has_just_had_one)
     }
 
     fn open(
@@ -207,6 +213,7 @@ impl Watcher {
             id: Archive::id(&process.service, now),
             service: process.service.clone(),
             version: process.version.clone(),
+            instance: process.instance.clone(),
             opened: now.to_string(),
             finished: None,
             outcome: None,
@@ -253,9 +260,16 @@ impl Watcher {
                     self.finish(&id, *case, now);
                     return;
                 }
-                work => self
-                    .workshop
-                    .begin(process.clone(), work, self.outcomes.0.clone()),
+                work => {
+                    let latest_dump = open.investigation.case().dumps.last();
+                    let follows = latest_dump.map(|dump| dump.name.clone());
+                    let job = Job {
+                        process: process.clone(),
+                        action: work,
+                        follows,
+                    };
+                    self.workshop.begin(job, self.outcomes.0.clone());
+                }
             }
         }
         self.tell_steps(process);
@@ -282,16 +296,8 @@ impl Watcher {
         let process = case.process.clone();
         let surroundings = self.surroundings(&process, now);
         let report = leakline_investigate::build(&case, &surroundings);
-        let forms = [
-            (
-                ReportForm::Markdown,
-                leakline_investigate::render_markdown(&report),
-            ),
-            (ReportForm::Html, leakline_investigate::render_html(&report)),
-            (ReportForm::Json, leakline_investigate::render_json(&report)),
-            (ReportForm::Text, leakline_investigate::render_text(&report)),
-        ];
-        for (form, text) in forms {
+        for form in Form::ALL {
+            let text = leakline_investigate::render(&report, form);
             if let Err(error) = self.archive.save_report(id, form, &text) {
                 tracing::error!(%error, id, "the report cannot be written");
             }
@@ -307,9 +313,6 @@ impl Watcher {
             service: process.service.clone(),
             id: id.to_owned(),
         });
-        if report.outcome != InvestigationOutcome::NoLeak {
-            self.concluded.insert(process);
-        }
     }
 
     fn surroundings(&self, process: &ProcessKey, now: Timestamp) -> Surroundings {
@@ -339,20 +342,16 @@ impl Watcher {
 }
 
 /// What the detector now says of a process under investigation.
-fn news(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Option<Outcome> {
-    let silent = detector
-        .last_seen(process)
-        .is_some_and(|seen| now.duration_since(seen) > SILENCE);
-    let event = if silent {
-        Event::ProcessGone
-    } else {
-        let assessment = detector.assessment(process)?.clone();
-        Event::Assessed {
-            assessment,
-            floor: latest_floor(detector, process),
-        }
-    };
-    Some((process.clone(), event))
+fn judged(detector: &Detector, process: &ProcessKey) -> Option<Outcome> {
+    let assessment = detector.assessment(process)?.clone();
+    let floor = latest_floor(detector, process);
+    Some((process.clone(), Event::Assessed { assessment, floor }))
+}
+
+/// How long a process has been silent.
+fn silence(detector: &Detector, process: &ProcessKey, now: Timestamp) -> Duration {
+    let last_seen = detector.last_seen(process);
+    last_seen.map_or(Duration::ZERO, |last_seen| now.duration_since(last_seen))
 }
 
 fn latest_floor(detector: &Detector, process: &ProcessKey) -> Option<f64> {

@@ -272,3 +272,28 @@ async fn a_token_is_asked_for() {
     assert_eq!(get(format!("{api}/-/healthy")).await.status, 200);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_token_protects_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = Settings {
+        token: Some(" ".to_owned()),
+        otlp_grpc: "0.0.0.0:0".parse().unwrap(),
+        ..settings(folder.path())
+    };
+    let error = Server::start(open).await.err().unwrap();
+    assert!(matches!(error, ServerError::Unprotected { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_never_ends_does_not_keep_the_server_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(settings(folder.path())).await.unwrap();
+    let mut stream = std::net::TcpStream::connect(server.addresses().otlp_http).unwrap();
+    let half = "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    stream.write_all(half.as_bytes()).unwrap();
+    // once it is being read, whoever waits for its end waits for ever
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    server.stop().await;
+    drop(stream);
+}

@@ -2,11 +2,12 @@
 
 use leakline_investigate::heap_report;
 
-use crate::args::{AnalyzeArguments, Format, ReferenceKinds};
+use crate::args::{AnalyzeArguments, ReferenceKinds};
 use crate::{Outcome, dumps, output};
 
 /// Analyses the dumps and writes the report on the latest.
 pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let references = match arguments.references {
         ReferenceKinds::Strong => leakline_heap::References::Strong,
         ReferenceKinds::All => leakline_heap::References::All,
@@ -14,12 +15,7 @@ pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
     let (findings, _) = dumps::analyze(&arguments.dumps, references)?;
     let (heap, growth) = (&findings.report, &findings.growth);
     let report = &arguments.report;
-    let text = match report.format {
-        Format::Text => heap_report::render_text(heap, growth),
-        Format::Markdown => heap_report::render_markdown(heap, growth),
-        Format::Html => heap_report::render_html(heap, growth),
-        Format::Json => heap_report::render_json(heap, growth),
-    };
+    let text = heap_report::render(heap, growth, report.format.into());
     output::write(&text, report.output.as_deref())?;
     let found = !heap.suspects.is_empty();
     Ok(if found && report.fail_on_leak {

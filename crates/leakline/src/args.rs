@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use leakline_investigate::Form;
 
 use crate::duration::parse_duration;
 
@@ -69,7 +70,7 @@ pub struct ServeArguments {
     /// Folder of the store, the dumps and the investigations [default: leakline-data]
     #[arg(long, value_name = "DIR", env = "LEAKLINE_DATA")]
     pub data: Option<PathBuf>,
-    /// How long samples and spans are kept [default: 14d]
+    /// How long samples, spans and heap dumps are kept [default: 14d]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, env = "LEAKLINE_RETENTION")]
     pub retention: Option<Duration>,
     /// How often verdicts are formed [default: 10s]
@@ -246,4 +247,15 @@ pub enum Format {
     Html,
     /// For programs; versioned schema
     Json,
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Form {
+        match format {
+            Format::Text => Form::Text,
+            Format::Markdown => Form::Markdown,
+            Format::Html => Form::Html,
+            Format::Json => Form::Json,
+        }
+    }
 }

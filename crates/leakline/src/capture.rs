@@ -1,17 +1,25 @@
 //! `leakline capture`
 
 use leakline_capture::{
-    CaptureError, CaptureRequest, Capturer, Guards, Process, Progress as Phase,
+    CancellationFlag, CaptureError, CaptureRequest, Capturer, Guards, Process, Progress as Phase,
 };
 use leakline_model::{ByteSize, duration_text};
 
 use crate::args::CaptureArguments;
 use crate::progress::Progress;
-use crate::{Outcome, output};
+use crate::{Outcome, output, serve};
 
 /// Takes one heap dump and says where it is.
 pub fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
-    match capture(arguments) {
+    let cancellation = CancellationFlag::default();
+    let on_signal = cancellation.clone();
+    let runtime = serve::runtime()?;
+    // interrupted, it still removes what the JVM has written so far
+    runtime.spawn(async move {
+        serve::asked_to_end().await;
+        on_signal.cancel();
+    });
+    match capture(arguments, cancellation) {
         Ok(text) => {
             output::write(&text, None)?;
             Ok(Outcome::Done)
@@ -24,11 +32,15 @@ pub fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     }
 }
 
-fn capture(arguments: &CaptureArguments) -> Result<String, CaptureError> {
+fn capture(
+    arguments: &CaptureArguments,
+    cancellation: CancellationFlag,
+) -> Result<String, CaptureError> {
     let process = Process::open(arguments.pid)?;
     let capturer = Capturer::new(&arguments.output, Guards::default())?;
     let mut request = CaptureRequest::heap_dump(process);
     request.purpose = "asked for on the command line".to_owned();
+    request.cancellation = cancellation;
     let bar = Progress::bar("attaching");
     let capture = capturer.capture(&request, &mut |phase| match phase {
         Phase::Dumping { bytes, expected } => bar.set("dumping", share(bytes, expected)),

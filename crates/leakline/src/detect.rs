@@ -6,12 +6,13 @@ use leakline_detect::{Assessment, Detector, Verdict};
 use leakline_investigate::detect_report::{self, ServiceHistory};
 use leakline_investigate::plot::PlotView;
 
-use crate::args::{DetectArguments, Format};
+use crate::args::DetectArguments;
 use crate::telemetry::{Replay, Telemetry};
 use crate::{Outcome, output};
 
 /// Judges the services in the files and writes the verdicts.
 pub fn run(arguments: &DetectArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let mut telemetry = Telemetry::open(&arguments.files)?;
     let mut replay = Replay::new();
     while let Some((time, batch)) = telemetry.next_batch()? {
@@ -28,12 +29,7 @@ pub fn run(arguments: &DetectArguments) -> anyhow::Result<Outcome> {
         }
     }
     let report = &arguments.report;
-    let text = match report.format {
-        Format::Text => detect_report::render_text(&services),
-        Format::Markdown => detect_report::render_markdown(&services),
-        Format::Html => detect_report::render_html(&services),
-        Format::Json => detect_report::render_json(&services),
-    };
+    let text = detect_report::render(&services, report.format.into());
     output::write(&text, report.output.as_deref())?;
     let leak = services.iter().any(|service| {
         service

@@ -42,8 +42,12 @@ pub fn analyze(
         facts.complete &= problems.is_empty();
         facts.problems.splice(0..0, problems);
     }
-    if let Some(last) = facts.last() {
-        findings.report.dump = last.clone();
+    // the report is on the latest dump, wherever it stands in the order given
+    let reported = facts
+        .iter()
+        .rfind(|facts| facts.taken_at == findings.report.dump.taken_at);
+    if let Some(facts) = reported {
+        findings.report.dump = facts.clone();
     }
     Ok((findings, facts))
 }

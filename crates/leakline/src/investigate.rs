@@ -12,7 +12,7 @@ use leakline_model::Timestamp;
 use leakline_model::storage::Appender;
 use leakline_store::MemoryStore;
 
-use crate::args::{Format, InvestigateArguments};
+use crate::args::InvestigateArguments;
 use crate::telemetry::{Replay, Telemetry};
 use crate::{Outcome, dumps, output};
 
@@ -21,6 +21,7 @@ const DUMP_TIME_MARGIN: Duration = Duration::from_secs(1);
 
 /// Investigates from files, as the server would have.
 pub fn run(arguments: &InvestigateArguments) -> anyhow::Result<Outcome> {
+    output::check(arguments.report.output.as_deref())?;
     let store = MemoryStore::default();
     let replay = read(arguments, &store)?;
     let (assessment, changes) = choose(arguments, &replay)?;
@@ -59,12 +60,7 @@ pub fn run(arguments: &InvestigateArguments) -> anyhow::Result<Outcome> {
     let surroundings = gather::surroundings(detector, &store, &case.process, now)?;
     let investigation = leakline_investigate::build(&case, &surroundings);
     let report = &arguments.report;
-    let text = match report.format {
-        Format::Text => leakline_investigate::render_text(&investigation),
-        Format::Markdown => leakline_investigate::render_markdown(&investigation),
-        Format::Html => leakline_investigate::render_html(&investigation),
-        Format::Json => leakline_investigate::render_json(&investigation),
-    };
+    let text = leakline_investigate::render(&investigation, report.format.into());
     output::write(&text, report.output.as_deref())?;
     let leak = investigation.outcome.is_leak();
     Ok(if leak && report.fail_on_leak {
@@ -137,21 +133,26 @@ fn choose(
 
 fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
     let (findings, facts) = dumps::analyze(paths, References::Strong)?;
-    for (place, (path, facts)) in paths.iter().zip(facts).enumerate() {
-        let metadata = path
-            .metadata()
-            .with_context(|| format!("cannot read {}", path.display()))?;
+    let mut dumps = Vec::new();
+    for (path, facts) in paths.iter().zip(facts) {
         let Some(taken_at) = facts.taken_at else {
             bail!(
                 "{} does not say when it was taken, so nothing can be joined with it",
                 path.display()
             );
         };
+        let metadata = path
+            .metadata()
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        dumps.push((taken_at, name, metadata.len()));
+    }
+    dumps.sort();
+    for (place, (taken_at, name, bytes)) in dumps.into_iter().enumerate() {
         case.log.push(LogEntry {
             at: taken_at,
             kind: StepKind::Capture,
@@ -163,13 +164,8 @@ fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
             } else {
                 Purpose::Comparison
             },
-            name: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            sha256: String::new(),
-            bytes: metadata.len(),
+            name,
+            bytes,
             time: DumpTime::around(taken_at, DUMP_TIME_MARGIN),
         });
     }

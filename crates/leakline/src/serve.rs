@@ -15,7 +15,11 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     start_logging("info");
-    runtime()?.block_on(serve(settings))
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(serve(settings));
+    // what still runs on other threads must not hold up the end
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Logs go to standard error; `LEAKLINE_LOG` changes how much, as `RUST_LOG` would.
@@ -51,7 +55,11 @@ async fn serve(settings: Settings) -> anyhow::Result<Outcome> {
     tokio::select! {
         error = server.failed() => Err(error.into()),
         () = asked_to_end() => {
-            server.stop().await;
+            tokio::select! {
+                () = server.stop() => {}
+                // asked twice: at once
+                () = asked_to_end() => {}
+            }
             Ok(Outcome::Done)
         }
     }

@@ -92,7 +92,12 @@ fn merge(arguments: &ServeArguments, file: SettingsFile) -> Settings {
             default.capture_cooldown,
         ),
         request_limit: default.request_limit,
-        token: arguments.token.clone().or(file.token).or(default.token),
+        // `LEAKLINE_TOKEN=` means none
+        token: arguments
+            .token
+            .clone()
+            .or(file.token)
+            .filter(|token| !token.trim().is_empty()),
         insecure: arguments.insecure || file.insecure.unwrap_or(default.insecure),
         record: arguments.record.clone().or(file.record).or(default.record),
     }
@@ -127,7 +132,7 @@ pub fn print(settings: &Settings) -> String {
     line(
         "retention",
         quoted(format_duration(settings.retention)),
-        "how long samples and spans are kept",
+        "how long samples, spans and heap dumps are kept",
     );
     line(
         "evaluation_interval",

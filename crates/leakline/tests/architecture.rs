@@ -43,6 +43,11 @@ fn root() -> PathBuf {
 
 /// Workspace crates and the workspace crates that each depends on outside tests.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
+    direct_dependencies(|name| name.starts_with("leakline"))
+}
+
+/// Workspace crates and what each of them names as dependency outside tests, as far as `wanted`.
+fn direct_dependencies(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -61,16 +66,14 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
     );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
         .map(|package| {
             let dependencies = package["dependencies"].as_array().unwrap().iter();
             let inside = dependencies
                 .filter(|dependency| dependency["kind"] != "dev")
                 .map(|dependency| text(&dependency["name"]))
-                .filter(|name| name.starts_with("leakline"));
+                .filter(|name| wanted(name));
             (text(&package["name"]), inside.collect())
         })
         .collect()
@@ -149,6 +152,24 @@ fn crates_below_the_edges_do_no_io() {
             let guarded = source.contains("#![deny(clippy::disallowed_methods)]");
             assert_eq!(guarded, !WITH_IO.contains(name), "{}", path.display());
         }
+    }
+}
+
+#[test]
+fn network_and_async_stop_at_the_edges() {
+    // what each crate asks for itself; features that others turn on do not count
+    let edges = TIERS.last().unwrap().1;
+    for (name, dependencies) in direct_dependencies(|_| true) {
+        let wrong: Vec<_> = dependencies
+            .iter()
+            .filter(|dependency| {
+                ["tokio", "axum", "tonic", "hyper", "ureq"].contains(&dependency.as_str())
+            })
+            .collect();
+        assert!(
+            wrong.is_empty() || edges.contains(&name.as_str()),
+            "{name} uses {wrong:?}"
+        );
     }
 }
 

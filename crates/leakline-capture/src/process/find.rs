@@ -2,16 +2,29 @@
 //!
 //! `process.pid` is the id that the process sees itself, which inside a container is often 1.
 //! So every process of the host whose innermost id is that one is a candidate, and the host's
-//! name, the container and the pod decide between them. What remains in doubt is an error:
-//! a dump of the wrong process is worse than none.
+//! name, the container and the pod decide between them. An id alone proves nothing, for ids are
+//! given again: whoever contradicts the resource (see [`super::evidence`]) is out, and something
+//! besides the id must tie the process to it. What remains in doubt is an error: a dump of the
+//! wrong process is worse than none.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use leakline_model::Resource;
+use leakline_model::{Resource, Timestamp};
 
-use super::{Process, Status, nul_separated};
+use super::Process;
+use super::evidence::{Evidence, compare};
+use super::host::{Candidate, Host};
 use crate::error::Refusal;
+
+/// When a process was heard of: the event times of its telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The first data of the run in question. Where a resource outlives restarts (its instance
+    /// is the name of a pod, say), that is the first since the last restart.
+    pub first_seen: Timestamp,
+    /// The latest data.
+    pub last_seen: Timestamp,
+}
 
 /// Why no single process could be told from a resource.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -65,66 +78,87 @@ pub enum FindError {
         /// Ids and commands of the first of them.
         candidates: String,
     },
+    /// Those with the right id are not the one.
+    #[error(
+        "not the process that sent the telemetry of {service}: {contradictions}; that one has \
+         ended or runs elsewhere: wait for telemetry of the present one, or give its process id"
+    )]
+    Contradicted {
+        /// The service.
+        service: String,
+        /// Ids and commands of the first of them, and what speaks against each.
+        contradictions: String,
+    },
+    /// One has the right id, and nothing else ties it to the telemetry.
+    #[error(
+        "process {pid} ({command}) fits {service} ({wanted}), but ids are given again and nothing \
+         else ties the two together; have the service send process.executable.path, \
+         process.command_args or container.id, or give the process id"
+    )]
+    Unproven {
+        /// The service.
+        service: String,
+        /// What was looked for.
+        wanted: String,
+        /// The process.
+        pid: u32,
+        /// Its command.
+        command: String,
+    },
     /// It ended just now.
     #[error(transparent)]
     Gone(#[from] Refusal),
 }
 
-/// The process of this host that sends telemetry with `resource`.
+/// The process of this host that sends telemetry with `resource`, heard of as `sighting` says.
 ///
-/// Uses `process.pid`, `container.id`, `k8s.pod.uid` and `host.name`; where several processes
-/// still fit, `process.executable.path`, `service.instance.id` and `service.name`.
-pub fn find(resource: &Resource) -> Result<Process, FindError> {
+/// Found by `process.pid`, `container.id`, `k8s.pod.uid` and `host.name`. A process is refused
+/// that started after its first data, or that contradicts any of `process.executable.path`,
+/// `process.command_args`, `process.command_line`, `process.creation.time`,
+/// `telemetry.sdk.language`, or what the OpenTelemetry settings in its environment and on its
+/// command line say of `service.*` and `k8s.*`. What either side does not say counts neither
+/// way; but one of these, or the container or pod, must agree.
+pub fn find(resource: &Resource, sighting: &Sighting) -> Result<Process, FindError> {
     let host = Host {
         proc: Path::new("/proc"),
     };
     let wanted = Wanted::of(resource)?;
-    let candidates = host.candidates(&wanted);
-    let chosen = wanted.choose(candidates, &host.name())?;
-    Ok(Process::open(chosen)?)
+    let candidates = host.candidates(
+        wanted.pid,
+        resource.get("process.executable.path"),
+        &|container_paths| wanted.fits_container(container_paths),
+    );
+    let chosen = wanted.choose(candidates, sighting, &host.name())?;
+    let process = Process::open(chosen.pid)?;
+    // between the look at it and its opening its id may have gone to another
+    if process.started != chosen.started_ticks {
+        return Err(Refusal::NoSuchProcess { pid: chosen.pid }.into());
+    }
+    Ok(process)
 }
 
 /// What a resource says about the process.
 #[derive(Debug)]
-struct Wanted {
+struct Wanted<'a> {
+    resource: &'a Resource,
     service: String,
     pid: Option<u32>,
     container: Option<String>,
     pod: Option<String>,
     host: Option<String>,
-    executable: Option<String>,
-    instance: Option<String>,
-    service_name: Option<String>,
 }
 
-/// What procfs says about a process.
-#[derive(Clone, Debug, Default)]
-struct Candidate {
-    pid: u32,
-    inner_pid: u32,
-    command: String,
-    /// Names by which its host may go; none when they cannot be told.
-    host_names: Vec<String>,
-    /// Paths that carry the ids of its container and pod.
-    container_paths: String,
-    executable: String,
-    /// Its environment and command line.
-    settings: Vec<String>,
-}
-
-impl Wanted {
-    fn of(resource: &Resource) -> Result<Self, FindError> {
+impl<'a> Wanted<'a> {
+    fn of(resource: &'a Resource) -> Result<Self, FindError> {
         let text = |key: &str| resource.get(key).map(str::to_owned);
         let wanted = Wanted {
+            resource,
             service: resource.service(),
             pid: resource.get("process.pid").and_then(|pid| pid.parse().ok()),
             // an id that is too short would fit by accident
             container: text("container.id").filter(|id| id.len() >= 8),
             pod: text("k8s.pod.uid").filter(|uid| uid.len() >= 8),
             host: text("host.name"),
-            executable: text("process.executable.path"),
-            instance: text("service.instance.id"),
-            service_name: text("service.name"),
         };
         if wanted.pid.is_none() && wanted.container.is_none() && wanted.pod.is_none() {
             return Err(FindError::Unidentified {
@@ -138,8 +172,7 @@ impl Wanted {
         self.container.is_some() || self.pod.is_some()
     }
 
-    fn fits_container(&self, candidate: &Candidate) -> bool {
-        let paths = &candidate.container_paths;
+    fn fits_container(&self, paths: &str) -> bool {
         let has = |id: &Option<String>| id.as_ref().is_none_or(|id| paths.contains(id.as_str()));
         // systemd's cgroup driver writes the uid with underscores
         let has_pod = |uid: &Option<String>| {
@@ -150,51 +183,28 @@ impl Wanted {
         has(&self.container) && has_pod(&self.pod)
     }
 
-    /// The id of the one that fits.
-    fn choose(&self, mut candidates: Vec<Candidate>, own_host: &str) -> Result<u32, FindError> {
+    /// The one that fits.
+    fn choose(
+        &self,
+        mut candidates: Vec<Candidate>,
+        sighting: &Sighting,
+        own_host: &str,
+    ) -> Result<Candidate, FindError> {
         candidates.retain(|candidate| {
-            self.pid.is_none_or(|pid| pid == candidate.inner_pid) && self.fits_container(candidate)
+            self.pid.is_none_or(|pid| pid == candidate.inner_pid)
+                && self.fits_container(&candidate.container_paths)
         });
-        // a container's id is unique in the world; a host's name is only needed without it
-        if let Some(host) = self.host.as_ref().filter(|_| !self.needs_container()) {
-            let here = same_host(host, own_host);
-            candidates.retain(|candidate| {
-                here || candidate.host_names.is_empty()
-                    || candidate
-                        .host_names
-                        .iter()
-                        .any(|name| same_host(name, host))
-            });
-            // a container that sends its own name is nearer than one whose host has that name
-            narrow(&mut candidates, |candidate| {
-                candidate
-                    .host_names
-                    .iter()
-                    .any(|name| same_host(name, host))
-            });
-            if candidates.is_empty() && !here {
-                return Err(FindError::OtherHost {
-                    service: self.service.clone(),
-                    host: host.clone(),
-                    own_host: own_host.to_owned(),
-                });
-            }
-        }
-        if let Some(executable) = &self.executable {
-            narrow(&mut candidates, |candidate| {
-                candidate.executable == *executable
-            });
-        }
-        for hint in [&self.instance, &self.service_name].into_iter().flatten() {
-            narrow(&mut candidates, |candidate| {
-                candidate
-                    .settings
-                    .iter()
-                    .any(|setting| mentions(setting, hint))
-            });
-        }
-        match candidates.as_slice() {
-            [only] => Ok(only.pid),
+        self.narrow_to_host(&mut candidates, own_host)?;
+        let mut judged = self.without_contradicted(candidates, sighting)?;
+        narrow(&mut judged, |(_, is_tied)| *is_tied);
+        match judged.as_slice() {
+            [(only, is_tied)] if *is_tied || self.needs_container() => Ok(only.clone()),
+            [(only, _)] => Err(FindError::Unproven {
+                service: self.service.clone(),
+                wanted: self.text(),
+                pid: only.pid,
+                command: only.command.clone(),
+            }),
             [] => Err(FindError::NotFound {
                 service: self.service.clone(),
                 wanted: self.text(),
@@ -203,20 +213,75 @@ impl Wanted {
         }
     }
 
-    fn ambiguous(&self, several: &[Candidate]) -> FindError {
-        let mut listed: Vec<String> = several
-            .iter()
-            .take(5)
-            .map(|candidate| format!("{} ({})", candidate.pid, candidate.command))
-            .collect();
-        if several.len() > listed.len() {
-            listed.push("…".to_owned());
+    fn narrow_to_host(
+        &self,
+        candidates: &mut Vec<Candidate>,
+        own_host: &str,
+    ) -> Result<(), FindError> {
+        // a container's id is unique in the world; a host's name is only needed without it
+        let Some(host) = self.host.as_ref().filter(|_| !self.needs_container()) else {
+            return Ok(());
+        };
+        let here = same_host(host, own_host);
+        let has_that_name = |candidate: &Candidate| {
+            let mut names = candidate.host_names.iter();
+            names.any(|name| same_host(name, host))
+        };
+        candidates.retain(|candidate| {
+            here || candidate.host_names.is_empty() || has_that_name(candidate)
+        });
+        // a container that sends its own name is nearer than one whose host has that name
+        narrow(candidates, has_that_name);
+        if candidates.is_empty() && !here {
+            return Err(FindError::OtherHost {
+                service: self.service.clone(),
+                host: host.clone(),
+                own_host: own_host.to_owned(),
+            });
         }
+        Ok(())
+    }
+
+    /// Those that nothing speaks against, each with whether something ties it to the resource.
+    fn without_contradicted(
+        &self,
+        candidates: Vec<Candidate>,
+        sighting: &Sighting,
+    ) -> Result<Vec<(Candidate, bool)>, FindError> {
+        let mut judged = Vec::new();
+        let mut contradictions = Vec::new();
+        for candidate in candidates {
+            let evidence = compare(self.resource, sighting, &candidate);
+            let contradiction = evidence.iter().find_map(|evidence| match evidence {
+                Evidence::Contradicts(reason) => Some(reason),
+                Evidence::Agrees | Evidence::Silent => None,
+            });
+            match contradiction {
+                Some(reason) => contradictions.push(format!(
+                    "process {} ({}) {reason}",
+                    candidate.pid, candidate.command
+                )),
+                None => judged.push((candidate, evidence.contains(&Evidence::Agrees))),
+            }
+        }
+        if judged.is_empty() && !contradictions.is_empty() {
+            return Err(FindError::Contradicted {
+                service: self.service.clone(),
+                contradictions: first_of(contradictions),
+            });
+        }
+        Ok(judged)
+    }
+
+    fn ambiguous(&self, several: &[(Candidate, bool)]) -> FindError {
+        let listed = several
+            .iter()
+            .map(|(candidate, _)| format!("{} ({})", candidate.pid, candidate.command));
         FindError::Ambiguous {
             service: self.service.clone(),
             wanted: self.text(),
             count: several.len(),
-            candidates: listed.join(", "),
+            candidates: first_of(listed.collect()),
         }
     }
 
@@ -235,8 +300,18 @@ impl Wanted {
     }
 }
 
+/// The first few of a list, for people.
+fn first_of(mut list: Vec<String>) -> String {
+    const MOST: usize = 5;
+    if list.len() > MOST {
+        list.truncate(MOST);
+        list.push("…".to_owned());
+    }
+    list.join(", ")
+}
+
 /// Keeps those that `fits`, unless none does.
-fn narrow(candidates: &mut Vec<Candidate>, fits: impl Fn(&Candidate) -> bool) {
+fn narrow<T>(candidates: &mut Vec<T>, fits: impl Fn(&T) -> bool) {
     if candidates.iter().any(&fits) {
         candidates.retain(fits);
     }
@@ -249,115 +324,11 @@ fn same_host(a: &str, b: &str) -> bool {
     a == b || (a.contains('.') != b.contains('.') && first_label(&a) == first_label(&b))
 }
 
-/// Whether an OpenTelemetry setting (`OTEL_SERVICE_NAME=a`, `-Dotel.service.name=a`,
-/// `OTEL_RESOURCE_ATTRIBUTES=service.name=a,…`) has `value` as one of its values.
-fn mentions(setting: &str, value: &str) -> bool {
-    let is_ours = setting.starts_with("OTEL_") || setting.starts_with("-Dotel.");
-    is_ours
-        && setting
-            .split(['=', ','])
-            .skip(1)
-            .any(|part| part.trim() == value)
-}
-
-/// A host as its procfs shows it.
-struct Host<'a> {
-    proc: &'a Path,
-}
-
-impl Host<'_> {
-    fn name(&self) -> String {
-        let name = fs::read_to_string(self.proc.join("sys/kernel/hostname")).unwrap_or_default();
-        name.trim().to_owned()
-    }
-
-    /// Every process that may be the one, with what there is to know about it. A process that
-    /// ends meanwhile, or that we may not look into, is known less about or left out.
-    fn candidates(&self, wanted: &Wanted) -> Vec<Candidate> {
-        let mut pids: Vec<u32> = fs::read_dir(self.proc)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect();
-        pids.sort_unstable();
-        pids.into_iter()
-            .filter_map(|pid| self.candidate(pid, wanted))
-            .collect()
-    }
-
-    fn candidate(&self, pid: u32, wanted: &Wanted) -> Option<Candidate> {
-        let directory = self.proc.join(pid.to_string());
-        let status = Status::parse(&fs::read_to_string(directory.join("status")).ok()?)?;
-        let other_pid = wanted.pid.is_some_and(|pid| pid != status.inner_pid);
-        // kernel threads and zombies have no memory
-        if other_pid || status.resident_bytes == 0 {
-            return None;
-        }
-        let mut settings = nul_separated(&directory.join("environ"));
-        let host_names = self.host_names(&directory, &settings);
-        settings.extend(nul_separated(&directory.join("cmdline")));
-        Some(Candidate {
-            pid,
-            inner_pid: status.inner_pid,
-            command: status.name,
-            host_names,
-            container_paths: if wanted.needs_container() {
-                container_paths(&directory)
-            } else {
-                String::new()
-            },
-            executable: link_text(&directory.join("exe")),
-            settings,
-        })
-    }
-
-    /// The names its host may go by. Those of another UTS namespace can only be read by entering
-    /// it, but container runtimes write them where we can look.
-    fn host_names(&self, directory: &Path, environment: &[String]) -> Vec<String> {
-        let own_namespace = link_text(&self.proc.join("self/ns/uts"));
-        let namespace = link_text(&directory.join("ns/uts"));
-        if !namespace.is_empty() && namespace == own_namespace {
-            return vec![self.name()];
-        }
-        let file = fs::read_to_string(directory.join("root/etc/hostname")).unwrap_or_default();
-        let variable = environment
-            .iter()
-            .find_map(|entry| entry.strip_prefix("HOSTNAME="))
-            .unwrap_or_default();
-        [file.trim(), variable]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-}
-
-/// The cgroup paths, and the sources of the files that a container runtime mounts into `/etc`.
-///
-/// Inside a cgroup namespace the first says nothing, which is why OpenTelemetry SDKs read the
-/// second too. Other mounts are left out: a host sees those of all its containers.
-fn container_paths(directory: &Path) -> String {
-    let mut paths = fs::read_to_string(directory.join("cgroup")).unwrap_or_default();
-    let mounts = fs::read_to_string(directory.join("mountinfo")).unwrap_or_default();
-    for mount in mounts.lines() {
-        let mut fields = mount.split(' ').skip(3);
-        if let (Some(source), Some("/etc/hostname" | "/etc/hosts" | "/etc/resolv.conf")) =
-            (fields.next(), fields.next())
-        {
-            paths.push_str(source);
-            paths.push('\n');
-        }
-    }
-    paths
-}
-
-fn link_text(path: &Path) -> String {
-    let target: PathBuf = fs::read_link(path).unwrap_or_default();
-    target.to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -365,7 +336,10 @@ mod tests {
     const CONTAINER: &str = "3f4a1b2c5d6e7f80913f4a1b2c5d6e7f80913f4a1b2c5d6e7f80913f4a1b2c5d";
     const POD: &str = "0f1e2d3c-aaaa-bbbb-cccc-1234567890ab";
 
-    /// A host `node-1` with a plain JVM, and two containers whose JVM is process 1.
+    const JAVA: &str = "/usr/bin/java";
+
+    /// A host `node-1` with a plain JVM, and two containers whose JVM is process 1. They were
+    /// started a minute apart, systemd with the epoch.
     fn host() -> Vec<Candidate> {
         let candidate = |pid, inner_pid, command: &str, host: &str| Candidate {
             pid,
@@ -377,12 +351,15 @@ mod tests {
         vec![
             candidate(1, 1, "systemd", "node-1"),
             Candidate {
-                executable: "/usr/bin/java".to_owned(),
+                executables: vec![JAVA.to_owned()],
+                started: at("10:01:00"),
+                command_line: vec!["java".to_owned(), "-jar".to_owned(), "a.jar".to_owned()],
                 ..candidate(4711, 4711, "java", "node-1")
             },
             Candidate {
                 container_paths: format!("0::/system.slice/docker-{CONTAINER}.scope"),
-                executable: "/usr/bin/java".to_owned(),
+                executables: vec![JAVA.to_owned()],
+                started: at("10:02:00"),
                 ..candidate(5001, 1, "java", "orders-1")
             },
             Candidate {
@@ -390,33 +367,58 @@ mod tests {
                     "0::/kubepods.slice/kubepods-pod{}.slice/cri-containerd-77.scope",
                     POD.replace('-', "_")
                 ),
-                settings: vec!["OTEL_RESOURCE_ATTRIBUTES=service.name=orders,x=y".to_owned()],
-                executable: "/usr/bin/java".to_owned(),
+                environment: vec!["OTEL_RESOURCE_ATTRIBUTES=service.name=orders,x=y".to_owned()],
+                executables: vec![JAVA.to_owned()],
+                started: at("10:03:00"),
                 ..candidate(5002, 1, "java", "orders-2")
             },
         ]
     }
 
+    fn at(clock: &str) -> Timestamp {
+        Timestamp::parse(&format!("2026-11-22T{clock}Z")).unwrap()
+    }
+
     fn check(attributes: &[(&str, &str)], expected: Expect) {
-        let resource = Resource::new(
-            attributes
-                .iter()
-                .copied()
-                .chain([("service.name", "orders")]),
-        );
-        let outcome = Wanted::of(&resource).and_then(|wanted| wanted.choose(host(), "node-1"));
-        expected.assert_eq(&outcome.map_or_else(|error| error.to_string(), |pid| pid.to_string()));
+        check_among(host(), ["10:03:10", "11:00:00"], attributes, expected);
+    }
+
+    /// `seen` is when the first and the last data came.
+    fn check_among(
+        candidates: Vec<Candidate>,
+        seen: [&str; 2],
+        attributes: &[(&str, &str)],
+        expected: Expect,
+    ) {
+        let attributes = attributes.iter().copied();
+        let resource = Resource::new(attributes.chain([("service.name", "orders")]));
+        let sighting = Sighting {
+            first_seen: at(seen[0]),
+            last_seen: at(seen[1]),
+        };
+        let outcome =
+            Wanted::of(&resource).and_then(|wanted| wanted.choose(candidates, &sighting, "node-1"));
+        let text = outcome.map_or_else(|error| error.to_string(), |found| found.pid.to_string());
+        expected.assert_eq(&text);
     }
 
     #[test]
     fn one_fits() {
-        check(&[("process.pid", "4711")], expect!["4711"]);
+        let java = ("process.executable.path", JAVA);
+        check(&[("process.pid", "4711"), java], expect!["4711"]);
         check(
-            &[("process.pid", "4711"), ("host.name", "NODE-1.example.com")],
+            &[
+                ("process.pid", "4711"),
+                ("host.name", "NODE-1.example.com"),
+                (
+                    "process.command_args",
+                    r#"["/jdk/bin/java","-jar","a.jar"]"#,
+                ),
+            ],
             expect!["4711"],
         );
         check(
-            &[("process.pid", "1"), ("host.name", "orders-1")],
+            &[("process.pid", "1"), ("host.name", "orders-1"), java],
             expect!["5001"],
         );
         check(
@@ -435,15 +437,9 @@ mod tests {
     }
 
     #[test]
-    fn settings_decide_between_equals() {
-        // the host itself is meant by name, and its process 1 is no java
-        check(
-            &[
-                ("process.pid", "1"),
-                ("process.executable.path", "/usr/bin/java"),
-            ],
-            expect!["5002"],
-        );
+    fn what_ties_decides_between_equals() {
+        // of the processes 1, the settings of one name the service
+        check(&[("process.pid", "1")], expect!["5002"]);
     }
 
     #[test]
@@ -475,46 +471,125 @@ mod tests {
     }
 
     #[test]
-    fn several_fit() {
-        let mut candidates = host();
-        for candidate in &mut candidates {
-            candidate.settings.clear();
-        }
-        let resource = Resource::new([("service.name", "orders"), ("process.pid", "1")]);
-        let error = Wanted::of(&resource)
-            .and_then(|wanted| wanted.choose(candidates, "node-1"))
-            .unwrap_err();
-        expect!["3 processes fit orders (process.pid 1): 1 (systemd), 5001 (java), 5002 (java); have the service send container.id or host.name, or give the process id"]
-            .assert_eq(&error.to_string());
+    fn an_id_that_was_given_again() {
+        let check = |seen, expected| {
+            let attributes = [("process.pid", "4711"), ("process.executable.path", JAVA)];
+            check_among(host(), seen, &attributes, expected);
+        };
+        // it was started at 10:01; clocks may part by some seconds
+        check(["10:01:00", "10:30:00"], expect!["4711"]);
+        check(["10:00:56", "10:30:00"], expect!["4711"]);
+        check(
+            ["10:00:50", "10:30:00"],
+            expect![
+                "not the process that sent the telemetry of orders: process 4711 (java) started at 2026-11-22T10:01:00Z, after the first data at 2026-11-22T10:00:50Z; that one has ended or runs elsewhere: wait for telemetry of the present one, or give its process id"
+            ],
+        );
+        check(
+            ["09:00:00", "09:30:00"],
+            expect![
+                "not the process that sent the telemetry of orders: process 4711 (java) started at 2026-11-22T10:01:00Z, after the last data at 2026-11-22T09:30:00Z; that one has ended or runs elsewhere: wait for telemetry of the present one, or give its process id"
+            ],
+        );
     }
 
     #[test]
-    fn only_opentelemetry_settings_count() {
-        assert!(mentions("OTEL_SERVICE_NAME=orders", "orders"));
-        assert!(mentions(
-            "-Dotel.resource.attributes=a=b,service.instance.id=i1",
-            "i1"
-        ));
-        assert!(!mentions("NAME=orders", "orders"));
-        assert!(!mentions("OTEL_SERVICE_NAME=orders-2", "orders"));
+    fn an_id_and_nothing_else() {
+        check(
+            &[("process.pid", "4711")],
+            expect![
+                "process 4711 (java) fits orders (process.pid 4711), but ids are given again and nothing else ties the two together; have the service send process.executable.path, process.command_args or container.id, or give the process id"
+            ],
+        );
+    }
+
+    #[test]
+    fn contradictions() {
+        check(
+            &[
+                ("process.pid", "4711"),
+                ("process.executable.path", "/opt/jdk/bin/java"),
+            ],
+            expect![
+                "not the process that sent the telemetry of orders: process 4711 (java) runs /usr/bin/java, not /opt/jdk/bin/java; that one has ended or runs elsewhere: wait for telemetry of the present one, or give its process id"
+            ],
+        );
+        // not one of the processes 1
+        check(
+            &[
+                ("process.pid", "1"),
+                ("process.creation.time", "2026-11-22T09:59:30Z"),
+            ],
+            expect![
+                "not the process that sent the telemetry of orders: process 1 (systemd) started at 1970-01-01T00:00:00Z, not at 2026-11-22T09:59:30Z, process 5001 (java) started at 2026-11-22T10:02:00Z, not at 2026-11-22T09:59:30Z, process 5002 (java) started at 2026-11-22T10:03:00Z, not at 2026-11-22T09:59:30Z; that one has ended or runs elsewhere: wait for telemetry of the present one, or give its process id"
+            ],
+        );
+    }
+
+    #[test]
+    fn several_fit() {
+        let mut candidates = host();
+        for candidate in &mut candidates {
+            candidate.environment.clear();
+        }
+        check_among(
+            candidates,
+            ["10:03:10", "11:00:00"],
+            &[("process.pid", "1")],
+            expect![
+                "3 processes fit orders (process.pid 1): 1 (systemd), 5001 (java), 5002 (java); have the service send container.id or host.name, or give the process id"
+            ],
+        );
+    }
+
+    /// What a process of these tests sends, were it to send telemetry.
+    fn own_resource() -> Resource {
+        let host = Host {
+            proc: Path::new("/proc"),
+        };
+        let inner_pid = Process::open(std::process::id()).unwrap().inner_pid();
+        Resource::new([
+            ("service.name", "tests".to_owned()),
+            ("process.pid", inner_pid.to_string()),
+            ("host.name", host.name()),
+            (
+                "process.executable.path",
+                fs::read_link("/proc/self/exe")
+                    .unwrap()
+                    .display()
+                    .to_string(),
+            ),
+        ])
     }
 
     #[test]
     fn the_process_of_these_tests_is_found() {
         let pid = std::process::id();
-        let host = Host {
-            proc: Path::new("/proc"),
+        let now = Timestamp::from(SystemTime::now());
+        let sighting = |seconds| Sighting {
+            first_seen: now - Duration::from_secs(seconds),
+            last_seen: now,
         };
-        let inner_pid = Process::open(pid).unwrap().inner_pid().to_string();
-        let resource = Resource::new([
-            ("service.name", "tests".to_owned()),
-            ("process.pid", inner_pid),
-            ("host.name", host.name()),
-            (
-                "process.executable.path",
-                link_text(Path::new("/proc/self/exe")),
-            ),
-        ]);
-        assert_eq!(find(&resource).unwrap().pid(), pid);
+        let mut resource = own_resource();
+        assert_eq!(find(&resource, &sighting(0)).unwrap().pid(), pid);
+        // before it was started there was another of its id
+        let error = find(&resource, &sighting(86_400)).unwrap_err();
+        assert!(matches!(error, FindError::Contradicted { .. }), "{error}");
+
+        // by a link, as /usr/bin/java is
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/proc/self/exe", &link).unwrap();
+        let executable = fs::canonicalize(&link).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(executable, &link).unwrap();
+        let key = || "process.executable.path".to_owned();
+        resource
+            .attributes
+            .insert(key(), link.display().to_string());
+        assert_eq!(find(&resource, &sighting(0)).unwrap().pid(), pid);
+        resource.attributes.insert(key(), "/bin/sh".to_owned());
+        let error = find(&resource, &sighting(0)).unwrap_err();
+        assert!(matches!(error, FindError::Contradicted { .. }), "{error}");
     }
 }

@@ -17,15 +17,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use expect_test::{Expect, expect};
 use leakline_capture::attach::{Jvm, Version};
 use leakline_capture::{
-    Capture, CaptureError, CaptureKind, CaptureRequest, Capturer, DumpFile, Guards, Process,
-    Progress, find,
+    CancellationFlag, Capture, CaptureError, CaptureKind, CaptureRequest, Capturer, DumpFile,
+    Guards, Process, Progress, Sighting, find,
 };
-use leakline_model::Resource;
+use leakline_model::{Resource, Timestamp};
 
 use target::{Target, is_root, names, signal, world_readable_directory};
 
@@ -82,10 +82,10 @@ impl Station {
         expected.assert_eq(&text);
         assert_eq!(names(self.capturer.directory()), ["audit.jsonl"]);
         assert_eq!(names(&self.spool), [""; 0]);
-        let event = if error.is_refusal() {
-            "refused"
-        } else {
-            "failed"
+        let event = match error {
+            CaptureError::Refused(_) => "refused",
+            CaptureError::Cancelled { .. } => "cancelled",
+            _ => "failed",
         };
         let last = self.audit().pop().unwrap();
         assert_eq!(last["event"], event);
@@ -155,11 +155,12 @@ fn a_dump_is_taken_and_nothing_is_left_behind() {
     assert!(target.is_alive());
 
     let audit = station.audit();
-    assert_eq!(audit.len(), 1);
-    assert_eq!(audit[0]["event"], "captured");
-    assert_eq!(audit[0]["target"], "orders/eu west");
-    assert_eq!(audit[0]["bytes"], capture.bytes);
-    assert_eq!(audit[0]["purpose"], "test");
+    assert_eq!(audit.len(), 2);
+    assert_eq!(audit[0]["event"], "started");
+    assert_eq!(audit[1]["event"], "captured");
+    assert_eq!(audit[1]["target"], "orders/eu west");
+    assert_eq!(audit[1]["bytes"], capture.bytes);
+    assert_eq!(audit[1]["purpose"], "test");
 
     // another replica of the service, and a capturer that knows of the first only from the log
     request.kind = CaptureKind::HeapDump { live: false };
@@ -173,15 +174,101 @@ fn a_dump_is_taken_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn a_dump_to_compare_with_another_need_not_wait_so_long() {
+    let target = Target::java(&[]);
+    let other = Target::java(&[]);
+    let station = Station::new(Guards {
+        cooldown: Duration::from_secs(3600),
+        follow_up_cooldown: Duration::ZERO,
+        ..guards()
+    });
+    let request = |target, follows: Option<&str>| CaptureRequest {
+        service: Some("orders".to_owned()),
+        follows: follows.map(str::to_owned),
+        ..station.request(target)
+    };
+    let refused = |target, follows| {
+        let error = station.capture(&request(target, follows)).unwrap_err();
+        assert!(error.to_string().starts_with("orders was dumped "));
+        assert!(error.is_refusal());
+    };
+    let capture = |target, follows| {
+        let capture = station.capture(&request(target, follows)).unwrap();
+        let name = capture.path.file_name().unwrap().to_owned();
+        name.into_string().unwrap()
+    };
+    let first = capture(&target, None);
+    refused(&target, None);
+    refused(&target, Some("other.hprof"));
+    refused(&other, Some(&first));
+    let second = capture(&target, Some(&first));
+    // a pair has two
+    refused(&target, Some(&first));
+    let third = capture(&target, Some(&second));
+
+    // a crash in the middle of the next
+    let mut line = station.audit().pop().unwrap();
+    line["event"] = "started".into();
+    let log = station.capturer.directory().join("audit.jsonl");
+    fs::write(
+        &log,
+        fs::read_to_string(&log).unwrap() + &format!("{line}\n"),
+    )
+    .unwrap();
+    refused(&target, Some(&third));
+}
+
+#[test]
 fn the_process_is_found_by_its_telemetry() {
     let target = Target::java(&["-Dotel.service.name=orders"]);
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    let resource = Resource::new([
-        ("service.name", "orders".to_owned()),
-        ("process.pid", target.process().inner_pid().to_string()),
-        ("host.name", host.trim().to_owned()),
-    ]);
-    assert_eq!(find(&resource).unwrap().pid(), target.pid);
+    let sent = |attributes: &[(&str, &str)]| {
+        let pid = target.process().inner_pid().to_string();
+        let mut resource = Resource::new([("process.pid", pid.as_str())]);
+        let host = [("host.name", host.trim()), ("service.name", "orders")];
+        for (key, value) in host.iter().chain(attributes) {
+            resource
+                .attributes
+                .insert((*key).to_owned(), (*value).to_owned());
+        }
+        resource
+    };
+    let now = Timestamp::from(SystemTime::now());
+    let first_seen = |first_seen| Sighting {
+        first_seen,
+        last_seen: now,
+    };
+    let java = fs::read_link(format!("/proc/{}/exe", target.pid)).unwrap();
+    let attributes = [
+        ("process.executable.path", java.to_str().unwrap()),
+        ("telemetry.sdk.language", "java"),
+    ];
+    for attributes in [&[], attributes.as_slice()] {
+        let found = find(&sent(attributes), &first_seen(now)).unwrap();
+        assert_eq!(found.pid(), target.pid);
+    }
+
+    let check = |resource: &Resource, sighting: &Sighting, expected: &str| {
+        let error = find(resource, sighting).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    // the pid was that of another process a minute ago
+    let before = now - Duration::from_secs(60);
+    check(
+        &sent(&attributes),
+        &first_seen(before),
+        ", after the first data at ",
+    );
+    check(
+        &sent(&[("service.name", "billing")]),
+        &first_seen(now),
+        "is set to send service.name orders, not billing",
+    );
+    check(
+        &sent(&[("process.command_args", r#"["java","-jar","other.jar"]"#)]),
+        &first_seen(now),
+        "has other arguments than process.command_args",
+    );
 }
 
 #[test]
@@ -189,7 +276,7 @@ fn commands_have_answers() {
     let target = Target::java(&[]);
     let process = target.process();
     let timeout = Duration::from_secs(20);
-    let jvm = Jvm::attach(&process, timeout).unwrap();
+    let jvm = Jvm::attach(&process, timeout, &CancellationFlag::default()).unwrap();
     let ask = |command: &str, arguments: &[&str]| {
         jvm.execute(command, arguments, timeout, &mut || {})
             .unwrap()
@@ -387,6 +474,128 @@ fn a_jvm_that_hangs_in_the_middle() {
     let station = Station::new(guards());
     check_dump(&station.capture(&station.request(&target)).unwrap());
     assert!(target.is_alive());
+}
+
+#[test]
+fn a_capture_that_is_cancelled() {
+    let mut target = Target::java(&[]);
+    let pid = target.pid;
+    for step in ["attaching", "dumping"] {
+        let station = Station::new(guards());
+        let request = station.request(&target);
+        let outcome = station.capturer.capture(&request, &mut |progress| {
+            match (step, progress) {
+                ("attaching", Progress::Attaching) => request.cancellation.cancel(),
+                // so that it is still at it
+                ("dumping", Progress::Dumping { .. }) => {
+                    signal(pid, "STOP");
+                    request.cancellation.cancel();
+                }
+                _ => {}
+            }
+        });
+        target.signal("CONT");
+        station.check_none(
+            outcome,
+            pid,
+            expect!["the capture from process PID was cancelled; nothing of a dump was kept"],
+        );
+        // what was begun counts
+        let asked = station
+            .audit()
+            .iter()
+            .any(|line| line["event"] == "started");
+        assert_eq!(asked, step == "dumping");
+    }
+    assert_eq!(target.left_behind(), [""; 0]);
+    let station = Station::new(guards());
+    check_dump(&station.capture(&station.request(&target)).unwrap());
+    assert!(target.is_alive());
+}
+
+#[test]
+fn a_copy_that_is_cancelled() {
+    let Some(mut target) = Target::java_in_namespace("-t tmpfs -o size=512m tmpfs") else {
+        return;
+    };
+    let station = Station::new(guards());
+    let request = target.request();
+    let outcome = station.capturer.capture(&request, &mut |step| {
+        if matches!(step, Progress::Copying { .. }) {
+            request.cancellation.cancel();
+        }
+    });
+    station.check_none(
+        outcome,
+        target.pid,
+        expect!["the capture from process PID was cancelled; nothing of a dump was kept"],
+    );
+    assert_eq!(target.left_behind(), [""; 0]);
+    assert!(target.is_alive());
+}
+
+/// Run by the test below, to be killed in the middle; by itself it does nothing.
+#[test]
+fn killed() {
+    let (Ok(pid), Ok(directory)) = (
+        std::env::var("KILLED_TARGET"),
+        std::env::var("KILLED_DIRECTORY"),
+    ) else {
+        return;
+    };
+    let directory = PathBuf::from(directory);
+    let capturer = Capturer::new(directory.join("dumps"), guards()).unwrap();
+    let request = CaptureRequest {
+        target_directory: directory.join("spool"),
+        ..CaptureRequest::heap_dump(Process::open(pid.parse().unwrap()).unwrap())
+    };
+    let _ = capturer.capture(&request, &mut |step| {
+        if matches!(step, Progress::Dumping { .. }) {
+            signal(std::process::id(), "KILL");
+        }
+    });
+}
+
+#[test]
+fn a_crash_does_not_end_the_cooldown() {
+    let target = Target::java(&[]);
+    let station = Station::new(Guards {
+        cooldown: Duration::from_secs(3600),
+        ..guards()
+    });
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed"])
+        .env("KILLED_TARGET", target.pid.to_string())
+        .env("KILLED_DIRECTORY", station.directory.path())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    assert_eq!(names(station.capturer.directory()), ["audit.jsonl"]);
+    assert_eq!(station.audit().pop().unwrap()["event"], "started");
+    let request = station.request(&target);
+    let error = station.capture(&request).unwrap_err().to_string();
+    assert!(error.contains(" was dumped "), "{error}");
+
+    // and what it left with the target is gone at the next start
+    assert_eq!(names(&station.spool).len(), 1);
+    let again = Capturer::new(station.capturer.directory(), guards()).unwrap();
+    assert_eq!(names(&station.spool), [""; 0]);
+    check_dump(&again.capture(&request, &mut |_| {}).unwrap());
+}
+
+#[test]
+fn directories_are_swept_and_keep_their_mode() {
+    let station = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = station.path();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in [".partial-1", "kept.hprof"] {
+        fs::write(directory.join(name), "half").unwrap();
+    }
+    Capturer::new(directory, guards()).unwrap();
+    assert_eq!(names(directory), ["audit.jsonl", "kept.hprof"]);
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(directory), 0o755);
+    assert_eq!(mode(&directory.join("audit.jsonl")), 0o600);
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod piles;
 mod sharing;
 mod wording;
 
+use std::collections::VecDeque;
+
 use leakline_model::{ByteSize, grouped};
 
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
@@ -38,7 +40,27 @@ const LEAST_GAIN_SHARE: f64 = 0.01;
 /// What is less certain is not reported.
 const LEAST_CONFIDENCE: f64 = 0.3;
 
-/// Suspects, most convincing first, and what grew since the earlier dumps.
+/// Growth by this share of the heap is the least that counts as the whole of it: what moves in a
+/// heap that hardly grows explains nothing.
+const LEAST_HEAP_GAIN_SHARE: f64 = 0.05;
+/// Objects looked at between a map and its first entry.
+const MAX_STEPS_TO_A_KEY: usize = 32;
+/// What explains less of the heap's growth did not grow to speak of.
+const LEAST_PART: f64 = 0.1;
+/// What explains this share of the heap's growth is a suspect whoever owns it.
+const TELLING_PART: f64 = 0.5;
+
+/// What the piles of a heap came to.
+pub(crate) struct Found {
+    /// Suspects, most convincing first.
+    pub(crate) suspects: Vec<Suspect>,
+    /// What would be one of them for its size, but did not grow since the earlier dumps.
+    pub(crate) not_growing: Vec<Suspect>,
+    /// What grew since the earlier dumps.
+    pub(crate) growth: Vec<GrowthRow>,
+}
+
+/// Suspects, and what speaks of growth since the earlier dumps.
 pub(crate) fn find(
     heap: &Heap<'_>,
     retention: &Retention,
@@ -46,7 +68,7 @@ pub(crate) fn find(
     summary: &HeapSummary,
     earlier: &[HeapSummary],
     totals: &Totals,
-) -> (Vec<Suspect>, Vec<GrowthRow>) {
+) -> Found {
     let history = (!earlier.is_empty()).then(|| History::new(earlier, summary));
     let court = Court {
         heap,
@@ -56,10 +78,14 @@ pub(crate) fn find(
         totals,
         history: history.as_ref(),
     };
-    let rows = history
-        .as_ref()
-        .map_or_else(Vec::new, |history| history.rows(summary));
-    (court.suspects(), rows)
+    let (suspects, not_growing) = court.suspects();
+    Found {
+        suspects,
+        not_growing,
+        growth: history
+            .as_ref()
+            .map_or_else(Vec::new, |history| history.rows(summary)),
+    }
 }
 
 struct Court<'c, 'a> {
@@ -72,7 +98,8 @@ struct Court<'c, 'a> {
 }
 
 impl Court<'_, '_> {
-    fn suspects(&self) -> Vec<Suspect> {
+    /// Suspects, and what is merely large where growth could be seen.
+    fn suspects(&self) -> (Vec<Suspect>, Vec<Suspect>) {
         let piles = self.piles();
         let elements: Vec<u32> = piles
             .iter()
@@ -93,8 +120,14 @@ impl Court<'_, '_> {
             b.total_cmp(a)
                 .then_with(|| first.sentence.cmp(&second.sentence))
         });
+        let grows = |suspect: &Suspect| suspect.growth.as_ref().is_none_or(|g| self.has_grown(g));
+        let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = suspects
+            .into_iter()
+            .map(|(_, suspect)| suspect)
+            .partition(grows);
         suspects.truncate(MAX_SUSPECTS);
-        suspects.into_iter().map(|(_, suspect)| suspect).collect()
+        not_growing.truncate(MAX_SUSPECTS);
+        (suspects, not_growing)
     }
 
     /// Piles by size, and piles by growth that are not among them.
@@ -141,11 +174,15 @@ impl Court<'_, '_> {
             counter_evidence: Vec::new(),
         };
         verdict.weigh_size(share, element.objects, pile.kind);
-        verdict.weigh_owner(self.culprit(pile, &wording), share, retained_bytes);
-        self.weigh_bounds(pile, &mut verdict);
-        if let Some(growth) = &growth {
-            verdict.weigh_growth(growth, self.totals.bytes);
+        // growth says what size alone may mean, and comes before all that excuses a place
+        let explained = growth.as_ref().map(|growth| self.explained(growth));
+        if let (Some(growth), Some(explained)) = (&growth, explained) {
+            verdict.weigh_growth(growth, explained, self.has_grown(growth));
         }
+        let tells = explained.is_some_and(|explained| explained >= TELLING_PART);
+        let culprit = self.culprit(pile, &wording);
+        verdict.weigh_owner(culprit, share, retained_bytes, tells);
+        self.weigh_bounds(pile, tells, &mut verdict);
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,
@@ -171,6 +208,7 @@ impl Court<'_, '_> {
         }
         let accumulates = Accumulated {
             class: element.class.clone(),
+            key_class: self.key_class(pile),
             objects: element.objects,
             bytes: match element.retained * 2 >= element.bytes {
                 true => element.retained,
@@ -248,14 +286,26 @@ impl Court<'_, '_> {
         element.max(below).max(wording.holder_owner())
     }
 
+    /// The part of the heap's growth since the first dump that a pile explains, 0 to 1.
+    fn explained(&self, growth: &SuspectGrowth) -> f64 {
+        let heap = self.history.map_or(0, History::heap_gain) as f64;
+        let least = self.totals.bytes as f64 * LEAST_HEAP_GAIN_SHARE;
+        (gain(growth) as f64 / heap.max(least).max(1.0)).min(1.0)
+    }
+
+    /// Whether a pile gained enough to speak of.
+    fn has_grown(&self, growth: &SuspectGrowth) -> bool {
+        self.explained(growth) >= LEAST_PART || gain(growth) >= LARGE_BYTES
+    }
+
     /// Collections that keep themselves small. The only reason to extend `LinkedHashMap` is to
     /// evict the eldest entry; such a map is a suspect only if it is seen to grow.
-    fn weigh_bounds(&self, pile: &Pile, verdict: &mut Verdict) {
+    fn weigh_bounds(&self, pile: &Pile, grows: bool, verdict: &mut Verdict) {
         for node in self.tree.path(pile.owner) {
             let class = &self.tree.nodes[node].class;
             if self.evicts(node) {
                 verdict.speak_against(
-                    0.7,
+                    if grows { 0.4 } else { 0.7 },
                     &format!(
                         "{} extends LinkedHashMap and may evict its eldest entry",
                         short_name(class)
@@ -284,6 +334,26 @@ impl Court<'_, '_> {
             "java.util.LinkedHashMap",
             &self.heap.symbols,
         )
+    }
+
+    /// The class of a map's keys, as its first entry has it.
+    fn key_class(&self, pile: &Pile) -> Option<String> {
+        if self.pattern(pile) != Pattern::Map {
+            return None;
+        }
+        let map = self.tree.nodes[pile.owner].heaviest;
+        let mut todo = VecDeque::from([map]);
+        for _ in 0..MAX_STEPS_TO_A_KEY {
+            let object = todo.pop_front().filter(|object| *object != NONE)?;
+            if let Some(key) = self.heap.field(object, "key") {
+                return Some(self.heap.class_name(key).to_owned());
+            }
+            if object == map || owner(self.heap.class_name(object)) == Owner::Platform {
+                let targets = self.heap.row(object).iter().copied();
+                todo.extend(targets.filter(|target| *target != NONE).take(4));
+            }
+        }
+        None
     }
 
     /// The thread at the beginning of the pile's chain, if there is exactly one.
@@ -503,31 +573,44 @@ impl Verdict {
         }
     }
 
-    /// What the runtime, agents and libraries keep is mostly meant to be kept.
-    fn weigh_owner(&mut self, culprit: Owner, share: f64, bytes: u64) {
+    /// What the runtime, agents and libraries keep is mostly meant to be kept, unless it is what
+    /// makes the heap grow.
+    fn weigh_owner(&mut self, culprit: Owner, share: f64, bytes: u64, grows: bool) {
         let (least_share, least_bytes, doubt) = match culprit {
             Owner::Application => return,
             Owner::Library => (0.15, 8 << 20, 0.1),
             Owner::Agent | Owner::Platform => (0.4, 32 << 20, 0.25),
         };
-        if share < least_share || bytes < least_bytes {
+        if !grows && (share < least_share || bytes < least_bytes) {
             self.confidence = 0.0;
         } else {
             self.speak_against(doubt, "no class of the application takes part in it");
         }
     }
 
-    fn weigh_growth(&mut self, growth: &SuspectGrowth, heap_bytes: u64) {
-        let gained = gain(growth);
-        let steady = growth.objects.windows(2).all(|pair| pair[0] < pair[1]);
-        let matters = gained as f64 >= heap_bytes as f64 * LEAST_GAIN_SHARE / 4.0;
-        if steady && matters {
-            self.confidence = (self.confidence.max(0.5) + 0.3).min(0.99);
-        } else if gained > 0 && matters {
-            self.speak_against(0.1, "it did not grow between all of the dumps");
-        } else {
+    /// Where growth is measured, size is half of the case, and the part of the heap's growth
+    /// that the place explains is the other half.
+    fn weigh_growth(&mut self, growth: &SuspectGrowth, explained: f64, has_grown: bool) {
+        if !has_grown {
             // large, but no larger than before: not a leak, at least not between these dumps
-            self.confidence = 0.0;
+            let grew = if gain(growth) > 0 {
+                "hardly grew"
+            } else {
+                "did not grow"
+            };
+            return self.speak_against(0.4, &format!("it {grew} between the dumps"));
+        }
+        self.confidence = self.confidence.min(0.5) + 0.49 * explained;
+        if explained < TELLING_PART {
+            let evidence = format!(
+                "it explains only {} of what the heap gained between the dumps",
+                percent(explained)
+            );
+            self.speak_against(0.1, &evidence);
+        }
+        let rises = |values: &[u64]| values.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rises(&growth.objects) && !rises(&growth.bytes) {
+            self.speak_against(0.1, "it did not grow between all of the dumps");
         }
     }
 }

@@ -162,6 +162,19 @@ impl Program {
         self.heap.instance(self.map).set("table", table).id()
     }
 
+    pub(crate) fn keyed_map(&mut self, keys: &[ObjectId], values: &[ObjectId]) -> ObjectId {
+        let nodes: Vec<ObjectId> = keys
+            .iter()
+            .zip(values)
+            .map(|(key, value)| {
+                let node = self.heap.instance(self.node);
+                node.set("key", *key).set("value", *value).id()
+            })
+            .collect();
+        let table = self.heap.object_array(self.node, &nodes);
+        self.heap.instance(self.map).set("table", table).id()
+    }
+
     /// A map that extends `LinkedHashMap`, as caches do to evict their eldest entry.
     pub(crate) fn evicting_map(&mut self, values: &[ObjectId]) -> ObjectId {
         let table = self.heap.object_array(self.object, values);

@@ -1,10 +1,10 @@
 //! What happened, in order: starts, growth, verdicts, the steps of the investigation, the limit.
 
 use leakline_detect::Verdict;
-use leakline_model::{ByteSize, TimeRange, Timestamp, duration_text};
+use leakline_model::{ByteSize, TimeRange, Timestamp, duration_text, grouped};
 
 use super::Builder;
-use crate::case::{LogEntry, StepKind};
+use crate::case::{Deploy, LogEntry, StepKind};
 use crate::phrase;
 use crate::prose::{Prose, ended, sentence};
 use crate::report::TimelineEntry;
@@ -40,8 +40,13 @@ impl Builder<'_> {
             && let (Some(eta), Some(limit)) = (assessment.eta, assessment.limit_bytes)
         {
             let text = Prose::new().text(format!(
-                "Forecast: the limit of {} is reached (80 % between {} and {}).",
+                "Forecast: the limit of {} {} (80 % between {} and {}).",
                 ByteSize(limit),
+                if self.has_passed(&eta) {
+                    "would have been reached"
+                } else {
+                    "is reached"
+                },
                 phrase::clock_on(eta.p10, self.now()),
                 phrase::clock_on(eta.p90, self.now()),
             ));
@@ -51,54 +56,47 @@ impl Builder<'_> {
         entries
     }
 
-    /// Starts of other versions, and of this process.
+    /// Starts of versions, and of this process.
     fn starts(&self) -> Vec<TimelineEntry> {
         let process = &self.case.process;
-        let own = |instance: &str, version: &str| {
-            instance == process.instance && version == process.version
-        };
-        let mut entries: Vec<TimelineEntry> = self
-            .surroundings
-            .deploys
+        let deploys = &self.surroundings.deploys;
+        let (own, others): (Vec<&Deploy>, Vec<&Deploy>) = deploys
             .iter()
-            .filter(|deploy| !own(&deploy.instance, &deploy.version))
+            .partition(|deploy| deploy.version == process.version);
+        let mut entries: Vec<TimelineEntry> = others
+            .iter()
             .map(|deploy| {
-                let text = started(&process.service, &deploy.version, &deploy.instance);
+                let text = started(&process.service, deploy);
                 entry(deploy.at, StepKind::Start, text)
             })
             .collect();
-        entries.extend(self.surroundings.deploys.iter().filter_map(|deploy| {
-            let judged = deploy
-                .judged
-                .as_ref()
-                .filter(|_| !own(&deploy.instance, &deploy.version));
-            let reason = judged.filter(|a| a.verdict == Verdict::Healthy)?;
-            let name = format!("{} {}", process.service, deploy.version);
-            let mut text = Prose::from("Normal growth: ")
-                .code(name.trim_end())
-                .text(" is healthy");
-            if let Some(evidence) = reason.evidence.first() {
-                text = text.text(format!("; {}", evidence.text));
-            }
-            Some(entry(reason.at, StepKind::Normal, text.text(".")))
-        }));
-        let other_version = self
-            .surroundings
-            .deploys
-            .iter()
-            .any(|d| d.version != process.version && d.at < self.case.first_seen);
-        let (kind, text) = if other_version {
-            let text = Prose::new().text("Deploy: ").then(started(
-                &process.service,
-                &process.version,
-                &process.instance,
-            ));
-            (StepKind::Deploy, text)
-        } else {
-            let text = started(&process.service, &process.version, &process.instance);
-            (StepKind::Start, text)
+        entries.extend(
+            others
+                .iter()
+                .filter_map(|deploy| healthy(&process.service, deploy)),
+        );
+        let first = own.first();
+        let this = Deploy {
+            at: self.case.first_seen,
+            version: process.version.clone(),
+            instance: process.instance.clone(),
+            instances: 1,
+            judged: None,
         };
-        entries.push(entry(self.case.first_seen, kind, text));
+        // of several instances another one may have been the first
+        let earlier = first.filter(|deploy| deploy.at < this.at && deploy.instances > 1);
+        let start = earlier.map_or(&this, |deploy| *deploy);
+        let replaces = others.iter().any(|deploy| deploy.at < start.at);
+        entries.push(if replaces {
+            let text = Prose::from("Deploy: ").then(started(&process.service, start));
+            entry(start.at, StepKind::Deploy, text)
+        } else {
+            entry(start.at, StepKind::Start, started(&process.service, start))
+        });
+        if earlier.is_some() {
+            let text = started(&process.service, &this);
+            entries.push(entry(this.at, StepKind::Start, text));
+        }
         entries
     }
 
@@ -182,16 +180,34 @@ fn log_entry(entry: &LogEntry) -> TimelineEntry {
     }
 }
 
-fn started(service: &str, version: &str, instance: &str) -> Prose {
-    let name = format!("{service} {version}");
+/// `order-service 1.5.0 starts (instance 0a5d3f1e…).`
+fn started(service: &str, deploy: &Deploy) -> Prose {
+    let name = format!("{service} {}", deploy.version);
     let mut text = Prose::new().code(name.trim_end()).text(" starts");
-    if !instance.is_empty() {
+    if deploy.instances > 1 {
+        let count = grouped(deploy.instances as u64);
+        text = text.text(format!(" (the first of {count} instances)"));
+    } else if !deploy.instance.is_empty() {
         text = text
             .text(" (instance ")
-            .code(short_instance(instance))
+            .code(short_instance(&deploy.instance))
             .text(")");
     }
     text.text(".")
+}
+
+/// That another version grows as it should, and why it was judged so.
+fn healthy(service: &str, deploy: &Deploy) -> Option<TimelineEntry> {
+    let judged = deploy.judged.as_ref();
+    let reason = judged.filter(|a| a.verdict == Verdict::Healthy)?;
+    let name = format!("{service} {}", deploy.version);
+    let mut text = Prose::from("Normal growth: ")
+        .code(name.trim_end())
+        .text(" is healthy");
+    if let Some(evidence) = reason.evidence.first() {
+        text = text.text(format!("; {}", evidence.text));
+    }
+    Some(entry(reason.at, StepKind::Normal, text.text(".")))
 }
 
 /// The start of an instance id: enough to tell a handful apart.

@@ -3,18 +3,20 @@
 mod load;
 mod service;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use leakline_detect::Verdict;
+use leakline_investigate::Form;
 use leakline_model::Timestamp;
-use leakline_server::{Notice, ReportForm, Server, Settings};
+use leakline_server::{Notice, Server, Settings};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::args::{DemoArguments, Format, Runtime};
+use crate::args::{DemoArguments, Runtime};
 use crate::progress::Progress;
 use crate::{Outcome, output, serve};
 use load::Load;
@@ -38,8 +40,7 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
             "the Java demo cannot run: {missing}; on Debian: apt-get install openjdk-17-jdk-headless maven"
         );
     }
-    fs::create_dir_all(&arguments.output)
-        .with_context(|| format!("cannot create {}", arguments.output.display()))?;
+    prepare(&arguments.output)?;
     serve::start_logging("warn");
     let example = {
         let _progress = Progress::spinner("building the example service with Maven");
@@ -54,7 +55,7 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
 }
 
 async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Result<Outcome> {
-    let server = Server::start(demo_settings(&arguments.output)?).await?;
+    let server = Server::start(demo_settings(&arguments.output)).await?;
     output::say(&format!(
         "leakline is running; watch it at http://{}",
         server.addresses().api
@@ -72,57 +73,69 @@ async fn demo(arguments: &DemoArguments, example: BuiltExample) -> anyhow::Resul
     };
     stage.server.stop().await;
 
-    let html = arguments.output.join("report.html");
-    output::write(&report.html, Some(&html))?;
-    output::write(&report.markdown, Some(&arguments.output.join("report.md")))?;
-    output::write(&report.json, Some(&arguments.output.join("report.json")))?;
+    for (form, text) in &report {
+        output::write(text, Some(&arguments.output.join(form.file_name())))?;
+    }
+    let html = arguments.output.join(Form::Html.file_name());
     output::say(&format!(
         "the report with its plot is in {}\n",
         html.display()
     ));
-    let text = match arguments.format {
-        Format::Text => report.text,
-        Format::Markdown => report.markdown,
-        Format::Html => report.html,
-        Format::Json => report.json,
-    };
-    output::write(&text, None)?;
+    let asked_for = Form::from(arguments.format);
+    output::write(report.get(&asked_for).map_or("", String::as_str), None)?;
     Ok(Outcome::Done)
 }
 
+/// What tells a folder that an earlier demo has filled from the user's own.
+const MARKER: &str = ".leakline-demo";
+
+/// Makes the folder, or clears what an earlier demo has left in it. Anything else is not touched.
+fn prepare(folder: &Path) -> anyhow::Result<()> {
+    let marker = folder.join(MARKER);
+    let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if folder.exists() && !marker.exists() && !is_empty() {
+        bail!(
+            "{} is not empty, and not of an earlier demo; choose another folder with -o",
+            folder.display()
+        );
+    }
+    let prepare = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(&marker, "")?;
+        let data = folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(data)?;
+        }
+        for file in ["telemetry.jsonl", "order-service.log"] {
+            if folder.join(file).exists() {
+                fs::remove_file(folder.join(file))?;
+            }
+        }
+        Ok(())
+    };
+    prepare().with_context(|| format!("cannot prepare {}", folder.display()))
+}
+
 /// A server for minutes instead of weeks: any free ports, fresh data, verdicts each second.
-fn demo_settings(output: &Path) -> anyhow::Result<Settings> {
-    let data = output.join("data");
-    if data.exists() {
-        fs::remove_dir_all(&data).with_context(|| format!("cannot clear {}", data.display()))?;
-    }
-    let record = output.join("telemetry.jsonl");
-    if record.exists() {
-        fs::remove_file(&record).with_context(|| format!("cannot clear {}", record.display()))?;
-    }
+fn demo_settings(output: &Path) -> Settings {
     let any_port = |mut address: std::net::SocketAddr| {
         address.set_port(0);
         address
     };
     let default = Settings::default();
-    Ok(Settings {
+    Settings {
         otlp_grpc: any_port(default.otlp_grpc),
         otlp_http: any_port(default.otlp_http),
         api: any_port(default.api),
-        data,
+        data: output.join("data"),
         evaluation_interval: Duration::from_secs(1),
-        record: Some(record),
+        record: Some(output.join("telemetry.jsonl")),
         ..default
-    })
+    }
 }
 
 /// The report in all its forms.
-struct Report {
-    text: String,
-    markdown: String,
-    html: String,
-    json: String,
-}
+type Report = BTreeMap<Form, String>;
 
 /// Everything that a run of the demo moves.
 struct Stage {
@@ -199,12 +212,10 @@ impl Stage {
             );
         }
         let report = report.context("the server has heard nothing of order-service")?;
-        Ok(Report {
-            text: leakline_investigate::render_text(&report),
-            markdown: leakline_investigate::render_markdown(&report),
-            html: leakline_investigate::render_html(&report),
-            json: leakline_investigate::render_json(&report),
-        })
+        let forms = Form::ALL.into_iter();
+        Ok(forms
+            .map(|form| (form, leakline_investigate::render(&report, form)))
+            .collect())
     }
 
     fn start(&self, version: &str) -> anyhow::Result<RunningService> {
@@ -265,17 +276,35 @@ impl Stage {
     }
 
     fn report(&self, id: &str) -> anyhow::Result<Report> {
-        let form = |form: ReportForm| {
-            self.server
-                .archive()
+        let archive = self.server.archive();
+        let read = |form| {
+            archive
                 .report(id, form)
                 .context("the report could not be read")
         };
-        Ok(Report {
-            text: form(ReportForm::Text)?,
-            markdown: form(ReportForm::Markdown)?,
-            html: form(ReportForm::Html)?,
-            json: form(ReportForm::Json)?,
-        })
+        Form::ALL
+            .into_iter()
+            .map(|form| Ok((form, read(form)?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_demo_has_left_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("data/precious");
+        fs::create_dir(folder.path().join("data")).unwrap();
+        fs::write(&precious, "").unwrap();
+        assert!(prepare(folder.path()).is_err());
+        assert!(precious.exists());
+        fs::remove_dir_all(folder.path().join("data")).unwrap();
+        prepare(folder.path()).unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        prepare(folder.path()).unwrap();
+        assert!(!folder.path().join("data").exists());
     }
 }
