@@ -2,7 +2,7 @@
 
 use crate::graph::Heap;
 use crate::growth::HeapSummary;
-use crate::histogram::Histogram;
+use crate::histogram::histogram;
 use crate::load::{Phase, Progress};
 use crate::places::{self, Places};
 use crate::reachability::Strength;
@@ -60,9 +60,10 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     progress(Phase::Retain, 0.0);
     let retention = Retention::of(heap, &places::detached(heap));
     progress(Phase::Report, 0.0);
-    let totals = totals(heap, &retention);
-    let mut histogram = Histogram::new(heap);
-    let places = Places::of(heap, &retention, &mut histogram);
+    let ((totals, histogram), places) = rayon::join(
+        || (totals(heap, &retention), histogram(heap, &retention)),
+        || Places::of(heap, &retention),
+    );
     progress(Phase::Report, 0.6);
     let summary = HeapSummary::new(heap, &totals, &places);
     let found = suspects::find(
@@ -86,7 +87,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
             .map(HeapSummary::bytes)
             .collect(),
         comparison_problems: Vec::new(),
-        histogram: histogram.into_rows(),
+        histogram,
         dominators: dominators(heap, &retention, options.dominators),
         threads: threads(heap, &retention, options.threads),
     };

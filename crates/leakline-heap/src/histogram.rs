@@ -1,13 +1,15 @@
 //! Objects, bytes and retained bytes by class.
 
-use crate::graph::Heap;
+use crate::graph::{Heap, SIZE_UNIT};
 use crate::report::ClassRow;
+use crate::retention::{Retention, Visitor};
 use crate::symbols::Symbol;
 
 /// Sums by class name, gathered on a walk through the dominator tree. Classes of the same name
 /// from different loaders share a row.
-pub(crate) struct Histogram<'h, 'a> {
+struct Histogram<'h, 'a> {
     heap: &'h Heap<'a>,
+    retention: &'h Retention,
     rows: Vec<Row>,
 }
 
@@ -20,36 +22,59 @@ struct Row {
     open: u32,
 }
 
-impl<'h, 'a> Histogram<'h, 'a> {
-    pub(crate) fn new(heap: &'h Heap<'a>) -> Self {
-        Histogram {
-            heap,
-            rows: vec![Row::default(); heap.symbols.len()],
-        }
+/// The histogram of everything reachable.
+pub(crate) fn histogram(heap: &Heap<'_>, retention: &Retention) -> Vec<ClassRow> {
+    let mut histogram = Histogram {
+        heap,
+        retention,
+        rows: vec![Row::default(); heap.symbols.len()],
+    };
+    retention.walk(heap, &mut histogram);
+    histogram.into_rows()
+}
+
+impl Visitor for Histogram<'_, '_> {
+    #[inline]
+    fn enter(&mut self, object: u32) {
+        let shape = self.heap.shapes.get(object);
+        let row = &mut self.rows[shape.name.0 as usize];
+        row.objects += 1;
+        row.bytes += u64::from(shape.size) * SIZE_UNIT;
+        row.open += 1;
     }
 
     #[inline]
-    pub(crate) fn enter(&mut self, object: u32) {
-        let name = self.heap.class(object).name;
-        let row = &mut self.rows[name.0 as usize];
-        row.objects += 1;
-        row.bytes += self.heap.shallow(object);
-        row.open += 1;
+    fn enter_owned(&mut self, _: u32, _: u32, object: u32) {
+        self.enter(object);
     }
 
     /// What an object retains counts only when no other of its class retains the object.
     #[inline]
-    pub(crate) fn leave(&mut self, object: u32, retained: u64) {
-        let name = self.heap.class(object).name;
-        let row = &mut self.rows[name.0 as usize];
+    fn leave(&mut self, object: u32) {
+        let shape = self.heap.shapes.get(object);
+        let row = &mut self.rows[shape.name.0 as usize];
         row.open -= 1;
         if row.open == 0 {
-            row.retained += retained;
+            row.retained += self.retention.bytes(object);
         }
     }
 
+    #[inline]
+    fn visit_leaf(&mut self, _: u32, _: u32, object: u32) {
+        let shape = self.heap.shapes.get(object);
+        let row = &mut self.rows[shape.name.0 as usize];
+        let bytes = u64::from(shape.size) * SIZE_UNIT;
+        row.objects += 1;
+        row.bytes += bytes;
+        if row.open == 0 {
+            row.retained += bytes;
+        }
+    }
+}
+
+impl Histogram<'_, '_> {
     /// Most bytes first.
-    pub(crate) fn into_rows(self) -> Vec<ClassRow> {
+    fn into_rows(self) -> Vec<ClassRow> {
         let heap = self.heap;
         let mut rows: Vec<ClassRow> = self
             .rows

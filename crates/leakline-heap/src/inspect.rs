@@ -112,26 +112,6 @@ fn hint(pattern: &str, similar: &[String]) -> String {
     }
 }
 
-/// Fills the histogram on a walk through the dominator tree.
-struct ClassSums<'r, 'h, 'a> {
-    histogram: crate::histogram::Histogram<'h, 'a>,
-    retention: &'r Retention,
-}
-
-impl Visitor for ClassSums<'_, '_, '_> {
-    fn enter(&mut self, object: u32) {
-        self.histogram.enter(object);
-    }
-
-    fn enter_owned(&mut self, _owner: u32, _edge: usize, object: u32) {
-        self.histogram.enter(object);
-    }
-
-    fn leave(&mut self, object: u32) {
-        self.histogram.leave(object, self.retention.bytes(object));
-    }
-}
-
 /// Collects objects as a walk through the dominator tree enters them.
 struct Order(Vec<u32>);
 
@@ -140,7 +120,7 @@ impl Visitor for Order {
         self.0.push(object);
     }
 
-    fn enter_owned(&mut self, _owner: u32, _edge: usize, object: u32) {
+    fn enter_owned(&mut self, _owner: u32, _position: u32, object: u32) {
         self.0.push(object);
     }
 
@@ -178,12 +158,7 @@ impl<'h, 'a> Inspector<'h, 'a> {
     /// When no class matches.
     pub fn histogram(&self, filter: &Filter) -> Result<Histogram, InspectError> {
         self.classes(filter)?;
-        let mut sums = ClassSums {
-            histogram: crate::histogram::Histogram::new(self.heap),
-            retention: &self.retention,
-        };
-        self.retention.walk(self.heap, &mut sums);
-        let mut rows = sums.histogram.into_rows();
+        let mut rows = crate::histogram::histogram(self.heap, &self.retention);
         rows.retain(|row| {
             let is_named = |glob: &Glob| glob.matches(&row.class);
             filter.class.as_ref().is_none_or(is_named)

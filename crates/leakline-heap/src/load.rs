@@ -150,7 +150,7 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         class_of: &found.class_of,
         lengths: found.array_lengths,
     });
-    let shapes = Shapes::new(found.class_of, sizes, &found.refers);
+    let shapes = Shapes::new(&classes.classes, found.class_of, sizes, &found.refers);
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
         taken_at: hprof.header().taken_at,

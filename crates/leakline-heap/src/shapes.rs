@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::classes::ClassNumber;
+use crate::classes::{ClassNumber, Classes};
 use crate::graph::NONE;
+use crate::symbols::Symbol;
 
 /// What is the same for many objects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) class: ClassNumber,
+    /// Of the class.
+    pub(crate) name: Symbol,
     /// In units of [`SIZE_UNIT`](crate::graph::SIZE_UNIT).
     pub(crate) size: u32,
     /// Whether no object of the class refers to anything but the class.
@@ -24,7 +27,12 @@ pub(crate) struct Shapes {
 impl Shapes {
     /// From the class and the size of each object. `refers` tells of each class whether any of
     /// its objects has a row of references.
-    pub(crate) fn new(mut class_of: Vec<ClassNumber>, sizes: Vec<u32>, refers: &[bool]) -> Shapes {
+    pub(crate) fn new(
+        classes: &Classes,
+        mut class_of: Vec<ClassNumber>,
+        sizes: Vec<u32>,
+        refers: &[bool],
+    ) -> Shapes {
         /// Sizes below this are looked up by index.
         const SMALL: usize = 1 << 10;
         let mut table = Vec::new();
@@ -35,6 +43,7 @@ impl Shapes {
             let mut add = || {
                 table.push(Shape {
                     class: number,
+                    name: classes.get(number).name,
                     size,
                     is_leaf: !refers[number as usize],
                 });

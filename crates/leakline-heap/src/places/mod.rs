@@ -10,18 +10,20 @@
 //! under one name (redeployed code) are no start: what keeps their loaders is the question.
 //! Paths that run in circles (`Node.next → Node.next → …`) are folded.
 
+mod filing;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::bits::{Bits, RankedBits};
-use crate::classes::{CLASS_SLOTS, ClassKind};
+use crate::classes::CLASS_SLOTS;
 use crate::collections::{self, Owner, Role};
 use crate::graph::{EdgeName, Heap, NONE};
-use crate::histogram::Histogram;
 use crate::reachability::Strength;
-use crate::retention::{Retention, Visitor};
+use crate::retention::Retention;
 use crate::roots::{RootKind, Thread};
 use crate::symbols::{Symbol, Symbols};
+use filing::Filing;
 
 /// What leads from one place to the next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,26 +87,16 @@ const MAX_PLACES: usize = 1 << 20;
 const MAX_DEPTH: u32 = 128;
 
 impl Places {
-    /// Files all objects; on the walk through the dominator tree that this takes, the histogram
-    /// is filled as well.
-    pub(crate) fn of<'h, 'a>(
-        heap: &'h Heap<'a>,
-        retention: &Retention,
-        histogram: &mut Histogram<'h, 'a>,
-    ) -> Places {
+    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention) -> Places {
         let mut search = Search::new(heap, retention);
         search.static_fields();
         search.other_roots();
         search.class_slots();
         search.threads();
         search.finalizer_queue();
-        let mut filing = Filing {
-            open: vec![0; search.found.places.len()],
-            search,
-            histogram,
-        };
+        let mut filing = Filing::new(search);
         retention.walk(heap, &mut filing);
-        filing.search.finish()
+        filing.into_search().finish()
     }
 
     /// The object before this one on its shortest path; [`NONE`] at a start.
@@ -318,7 +310,7 @@ impl<'s, 'a> Search<'s, 'a> {
                         format!("{}.{}", frame.class, frame.method)
                     });
                     let method = self.found.symbols.intern(&method);
-                    self.reach(thread.object, local.object, Edge::Local(method), true);
+                    self.reach(thread.object, local.object, Edge::Local(method));
                 }
             }
         }
@@ -357,7 +349,7 @@ impl<'s, 'a> Search<'s, 'a> {
             let class = self.heap.class_number(object);
             let class = self.heap.classes.get(class).object;
             if class != NONE && self.in_search(class) {
-                self.reach(object, class, Edge::OfClass, true);
+                self.reach(object, class, Edge::OfClass);
             }
         }
     }
@@ -382,7 +374,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 continue;
             }
             let edge = self.edge(object, position);
-            self.reach(object, target, edge, true);
+            self.reach(object, target, edge);
         }
     }
 
@@ -434,7 +426,24 @@ impl<'s, 'a> Search<'s, 'a> {
         }
     }
 
-    fn reach(&mut self, from: u32, object: u32, edge: Edge, expand: bool) {
+    fn reach(&mut self, from: u32, object: u32, edge: Edge) {
+        let place = self.place_behind(from, object, edge);
+        let parent = self.found.place_of[from as usize];
+        self.put(object, parent, place);
+        self.file(object, place, from, true);
+    }
+
+    /// Files an object that was reached from one in another place, or in the same.
+    #[inline]
+    fn put(&mut self, object: u32, parent: u32, place: u32) {
+        self.found.place_of[object as usize] = place;
+        if place <= parent {
+            self.found.places[place as usize].linked += 1;
+        }
+    }
+
+    /// The place of an object that is reached over this edge.
+    fn place_behind(&mut self, from: u32, object: u32, edge: Edge) -> u32 {
         let class = if self.heap.class_number(object) == self.heap.classes.class_class {
             self.class_name(object)
         } else {
@@ -445,12 +454,7 @@ impl<'s, 'a> Search<'s, 'a> {
             Edge::Field(_) if self.is_node(class) => Edge::Element,
             other => other,
         };
-        let parent = self.found.place_of[from as usize];
-        let place = self.child(parent, edge, class);
-        self.file(object, place, from, expand);
-        if place <= parent {
-            self.found.places[place as usize].linked += 1;
-        }
+        self.child(self.found.place_of[from as usize], edge, class)
     }
 
     /// Whether the class is one of nodes or entries inside a JDK collection.
@@ -576,69 +580,6 @@ impl<'s, 'a> Search<'s, 'a> {
             }
         }
         found
-    }
-}
-
-/// The walk through the dominator tree that files what the search for shortest paths left out,
-/// and sums up.
-struct Filing<'f, 's, 'h, 'a> {
-    search: Search<'s, 'a>,
-    /// By place: how many of its objects the walk is inside of.
-    open: Vec<u32>,
-    histogram: &'f mut Histogram<'h, 'a>,
-}
-
-impl Visitor for Filing<'_, '_, '_, '_> {
-    #[inline]
-    fn enter(&mut self, object: u32) {
-        self.histogram.enter(object);
-        let number = self.search.found.place_of[object as usize] as usize;
-        if number == NONE as usize {
-            return;
-        }
-        let bytes = self.search.heap.shallow(object);
-        let place = &mut self.search.found.places[number];
-        place.objects += 1;
-        place.own_bytes += bytes;
-        if self.open.len() <= number {
-            self.open.resize(number + 1, 0);
-        }
-        self.open[number] += 1;
-    }
-
-    #[inline]
-    fn enter_owned(&mut self, owner: u32, edge: usize, object: u32) {
-        let places = &self.search.found.place_of;
-        if places[object as usize] == NONE && places[owner as usize] != NONE {
-            let position = match self.search.heap.class(owner).kind {
-                ClassKind::Plain => edge - self.search.heap.rows.row(owner).start,
-                _ => 0,
-            };
-            let edge = self.search.edge(owner, position);
-            self.search.reach(owner, object, edge, false);
-        }
-        self.enter(object);
-    }
-
-    /// Objects below another of the same place are retained by that one already.
-    #[inline]
-    fn leave(&mut self, object: u32) {
-        let retained = self.search.retention.bytes(object);
-        self.histogram.leave(object, retained);
-        let number = self.search.found.place_of[object as usize] as usize;
-        if number == NONE as usize {
-            return;
-        }
-        let open = &mut self.open[number];
-        *open -= 1;
-        let place = &mut self.search.found.places[number];
-        if *open == 0 {
-            place.retained += retained;
-        }
-        let (heaviest, most) = place.heaviest;
-        if retained > most || heaviest == NONE || (retained == most && object < heaviest) {
-            place.heaviest = (object, retained);
-        }
     }
 }
 
