@@ -109,8 +109,21 @@ mod tests {
         write("after", Some(&link)).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "after");
-        write("gone", Some(Path::new("/dev/null"))).unwrap();
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        write("report", Some(&pipe)).unwrap();
+        assert_eq!(reader.join().unwrap(), "report");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
     }
 
     #[test]
