@@ -26,6 +26,39 @@ impl Bits {
     pub(crate) fn insert(&mut self, object: u32) {
         self.0[object as usize / 64] |= 1 << (object % 64);
     }
+
+    /// True if it was there.
+    pub(crate) fn remove(&mut self, object: u32) -> bool {
+        let (word, bit) = (&mut self.0[object as usize / 64], 1 << (object % 64));
+        let was_there = *word & bit != 0;
+        *word &= !bit;
+        was_there
+    }
+
+    /// Adds the members of another set of the same length.
+    pub(crate) fn insert_all(&mut self, other: &Bits) {
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word |= other;
+        }
+    }
+
+    /// Number of members.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Object 0 is the lowest bit of the first word.
+    pub(crate) fn from_words(words: Vec<u64>) -> Bits {
+        Bits(words)
+    }
+
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.0
+    }
+
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.0
+    }
 }
 
 /// A set that several threads fill.
@@ -80,11 +113,7 @@ impl RankedBits {
 
     /// Number of members.
     pub(crate) fn len(&self) -> usize {
-        self.bits
-            .0
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        self.bits.count() as usize
     }
 
     #[inline]

@@ -48,6 +48,7 @@ mod analyze;
 mod bits;
 mod classes;
 mod collections;
+mod columns;
 mod dominators;
 mod error;
 mod graph;

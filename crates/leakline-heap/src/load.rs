@@ -10,6 +10,7 @@ use leakline_hprof::{
 use rayon::prelude::*;
 
 use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
+use crate::columns::{atomics, plain};
 use crate::error::HeapError;
 use crate::graph::{Heap, NONE};
 use crate::index::{AddressIndex, Finder};
@@ -585,17 +586,6 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
-fn atomics(count: usize, value: u32) -> Vec<AtomicU32> {
-    std::iter::repeat_with(|| AtomicU32::new(value))
-        .take(count)
-        .collect()
-}
-
-/// Reuses the memory: both have the same size and alignment.
-fn plain(values: Vec<AtomicU32>) -> Vec<u32> {
-    values.into_iter().map(AtomicU32::into_inner).collect()
 }
 
 impl Heap<'_> {

@@ -4,8 +4,9 @@
 //! its retained size is the size of everything it dominates: what the collector could free if
 //! the object went away.
 //!
-//! Most objects of a heap are referred to once. One depth-first search finds how strongly each
-//! object is held and tells two kinds apart:
+//! Most objects of a heap are referred to once. One depth-first search, to which small trees of
+//! such objects are single objects (see [`trees`]), finds how strongly each object is held and
+//! tells two kinds apart:
 //!
 //! - *owned* objects: they, and all that the search met below them, are referred to exactly once.
 //!   Such an object is dominated by what refers to it, and what it retains is known as soon as
@@ -23,6 +24,7 @@
 //! path, 32 per entry point, and 8 to 20 per reference between entry points.
 
 mod search;
+mod trees;
 
 use std::ops::Range;
 
@@ -279,11 +281,21 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    fn new(len: usize) -> Sums {
+    /// All below the greatest number of four bytes.
+    fn new(narrow: Vec<u32>) -> Sums {
         Sums {
-            narrow: vec![0; len],
+            narrow,
             wide: Default::default(),
         }
+    }
+
+    /// The sums that are small, or a mark.
+    fn narrow_mut(&mut self) -> &mut [u32] {
+        &mut self.narrow
+    }
+
+    fn clear(&mut self, object: u32) {
+        self.narrow[object as usize] = 0;
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::trees::Trees;
 use super::{RootedGraph, Sums};
 use crate::bits::{Bits, SharedBits};
 use crate::dominators::DepthFirst;
@@ -23,6 +24,8 @@ pub(super) struct Search<'g, G> {
     graph: &'g G,
     edges: &'g [u32],
     detached: &'g Bits,
+    /// Objects of trees, each of which the search meets as one.
+    trees: Bits,
     /// Objects that are referred to more than once, roots, and classes.
     shared: Bits,
     pub(super) strengths: Vec<Strength>,
@@ -50,14 +53,17 @@ pub(super) struct Search<'g, G> {
 impl<'g, G: RootedGraph> Search<'g, G> {
     pub(super) fn new(graph: &'g G, detached: &'g Bits) -> Self {
         let len = graph.len();
+        let shared = shared(graph);
+        let trees = Trees::of(graph, &shared);
         Search {
             graph,
             edges: graph.edges(),
             detached,
-            shared: shared(graph),
+            trees: trees.members,
+            shared,
             strengths: vec![Strength::Unreachable; len],
-            immediate: vec![NONE; len],
-            retained: Sums::new(len),
+            immediate: trees.owners,
+            retained: Sums::new(trees.retained),
             owned: Bits::new(len),
             entangled: Bits::new(len),
             objects: vec![NONE],
@@ -89,6 +95,7 @@ impl<'g, G: RootedGraph> Search<'g, G> {
                 }
             }
         }
+        self.settle_trees();
     }
 
     fn start_at(&mut self, root: u32, level: Strength) {
@@ -96,6 +103,10 @@ impl<'g, G: RootedGraph> Search<'g, G> {
             // the virtual root refers to it as well
             self.tree.edges.push((0, self.immediate[root as usize]));
             return;
+        }
+        // what only a soft or weak reference leads to stands above its tree
+        if self.trees.remove(root) {
+            self.retained.clear(root);
         }
         self.enter(root, level, true);
         while let Some(frame) = self.frames.last() {
@@ -140,21 +151,20 @@ impl<'g, G: RootedGraph> Search<'g, G> {
             }
             let strength = self.strengths[target as usize];
             if strength == Strength::Unreachable {
-                if !self.graph.is_leaf(target) {
-                    found = Some(edge);
-                    break;
-                }
-                self.strengths[target as usize] = level;
-                let size = u64::from(self.graph.size(target));
-                self.retained.add(target, size);
-                if self.shared.contains(target) {
+                if self.trees.contains(target) {
+                    self.strengths[target as usize] = level;
+                    self.immediate[target as usize] = object;
+                    owned_size += self.retained.get(target);
+                } else if self.graph.is_leaf(target) && self.shared.contains(target) {
+                    self.strengths[target as usize] = level;
+                    let size = u64::from(self.graph.size(target));
+                    self.retained.add(target, size);
                     self.number_path();
                     let parent = self.immediate[object as usize];
                     self.number(target, parent);
                 } else {
-                    self.owned.insert(target);
-                    self.immediate[target as usize] = object;
-                    owned_size += size;
+                    found = Some(edge);
+                    break;
                 }
             } else if strength == level {
                 self.refer(object, target, level);
@@ -280,6 +290,48 @@ impl<'g, G: RootedGraph> Search<'g, G> {
                 self.entangled.insert(owner);
             }
         }
+    }
+
+    /// The objects of a tree are held as strongly as its top, and not at all when nothing led to
+    /// the top.
+    fn settle_trees(&mut self) {
+        let (trees, owners) = (&self.trees, &self.immediate);
+        let met = &self.strengths;
+        let strength = |object: u32| {
+            let mut top = object;
+            // no more steps than a tree is high
+            while met[top as usize] == Strength::Unreachable && trees.contains(top) {
+                match owners[top as usize] {
+                    NONE => break,
+                    owner => top = owner,
+                }
+            }
+            met[top as usize]
+        };
+        let strengths: Vec<Strength> = (0..met.len() as u32)
+            .into_par_iter()
+            .map(strength)
+            .collect();
+        self.strengths = strengths;
+        let words = self.trees.words().par_iter();
+        words
+            .zip(self.owned.words_mut())
+            .zip(self.strengths.par_chunks(64))
+            .zip(self.immediate.par_chunks_mut(64))
+            .zip(self.retained.narrow_mut().par_chunks_mut(64))
+            .for_each(|((((trees, owned), strengths), owners), retained)| {
+                let mut rest = *trees;
+                while rest != 0 {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    if strengths[bit] == Strength::Unreachable {
+                        owners[bit] = NONE;
+                        retained[bit] = 0;
+                    } else {
+                        *owned |= 1 << bit;
+                    }
+                }
+            });
     }
 }
 
