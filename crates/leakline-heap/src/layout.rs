@@ -12,11 +12,12 @@
 //! tightest gap), and the static fields of the class that it stands for.
 
 use leakline_hprof::{PrimitiveType, Version};
-use rayon::prelude::*;
 
 use crate::classes::{ClassKind, Classes, Field};
 use crate::graph::SIZE_UNIT;
 use crate::index::AddressIndex;
+use crate::passes::ShapeKind;
+use crate::shapes::{ShapeNumber, ShapeNumbers};
 
 /// How a JVM lays out objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,13 +73,14 @@ pub(crate) struct SizeInput<'i> {
     pub(crate) identifier_bytes: u32,
     pub(crate) classes: &'i Classes,
     pub(crate) index: &'i AddressIndex,
-    pub(crate) class_of: &'i [u32],
-    /// Number of elements for arrays, anything for other objects.
-    pub(crate) lengths: Vec<u32>,
+    /// All shapes.
+    pub(crate) kinds: &'i [ShapeKind],
+    /// By object.
+    pub(crate) shape_of: &'i [ShapeNumber],
 }
 
-/// Size of every object in units of [`SIZE_UNIT`].
-pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
+/// Size of the objects of every shape in units of [`SIZE_UNIT`].
+pub(crate) fn sizes(input: &SizeInput<'_>) -> Vec<u32> {
     let candidates: &[Layout] = match input.identifier_bytes {
         4 => &NARROW,
         _ => &WIDE,
@@ -91,10 +93,10 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
             ..*layout
         })
         .collect();
-    let evidence = Evidence::gather(&input, &candidates);
+    let evidence = Evidence::gather(input, &candidates);
     let layout = evidence.layout;
     let instance_sizes: Vec<u32> = (0..input.classes.table.len() as u32)
-        .map(|class| evidence.instance_size(&input, class))
+        .map(|class| evidence.instance_size(input, class))
         .collect();
     let mirror_base = evidence
         .mirror_base
@@ -106,21 +108,18 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
         .map(|class| element_bytes(class.kind, layout.reference))
         .collect();
 
-    let mut sizes = input.lengths;
-    let classes = input.class_of.par_iter();
-    sizes.par_iter_mut().zip(classes).for_each(|(size, class)| {
-        let bytes = match array_element[*class as usize] {
-            Some(element) => layout.array_size(element, *size),
-            None => u64::from(instance_sizes[*class as usize]),
-        };
-        *size = units(bytes);
-    });
-    for &(object, class) in input.classes.objects() {
-        let class = input.classes.get(class);
-        let statics = class.static_bytes(layout.reference);
-        let base = if class.described { mirror_base } else { 0 };
-        sizes[object as usize] = units(layout.align(u64::from(base) + u64::from(statics)));
-    }
+    let size = |kind: &ShapeKind| match (kind.mirror_of, array_element[kind.class as usize]) {
+        (Some(class), _) => {
+            let class = input.classes.get(class);
+            let base = if class.described { mirror_base } else { 0 };
+            layout.align(u64::from(base) + u64::from(class.static_bytes(layout.reference)))
+        }
+        (None, Some(element)) => layout.array_size(element, kind.length),
+        (None, None) => u64::from(instance_sizes[kind.class as usize]),
+    };
+    let mut sizes: Vec<u32> = input.kinds.iter().map(|kind| units(size(kind))).collect();
+    // they exist by inference alone
+    sizes[ShapeNumbers::UNDESCRIBED as usize] = 0;
     sizes
 }
 
@@ -324,29 +323,28 @@ impl Evidence {
                 continue;
             };
             let object = number - 1;
-            let class_number = input.class_of[object];
-            if class_number == classes.class_class
-                && let Some(of) = classes.of_object(object as u32)
-            {
+            let shape = input.shape_of[object];
+            let kind = &input.kinds[shape as usize];
+            if let Some(of) = kind.mirror_of {
                 mirror_gaps.push((of, u32::try_from(gap).unwrap_or(u32::MAX)));
                 continue;
             }
-            if !(number as u64 / RUN).is_multiple_of(stride) {
+            if shape == ShapeNumbers::UNDESCRIBED || !(number as u64 / RUN).is_multiple_of(stride) {
                 continue;
             }
-            let class = classes.get(class_number);
+            let class = classes.get(kind.class);
             if !class.described {
                 continue;
             }
             sampled += 1;
             let gap32 = u32::try_from(gap).unwrap_or(u32::MAX);
             if class.kind == ClassKind::Plain {
-                gaps[class_number as usize].add(gap32);
+                gaps[kind.class as usize].add(gap32);
             }
             for ((layout, sizes), score) in candidates.iter().zip(&predicted).zip(&mut scores) {
                 let size = match element_bytes(class.kind, layout.reference) {
-                    Some(element) => layout.array_size(element, input.lengths[object]),
-                    None => u64::from(sizes[class_number as usize]),
+                    Some(element) => layout.array_size(element, kind.length),
+                    None => u64::from(sizes[kind.class as usize]),
                 };
                 match size.cmp(&gap) {
                     std::cmp::Ordering::Equal => {

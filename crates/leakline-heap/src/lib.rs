@@ -30,9 +30,9 @@
 //!
 //! # Modules, in reading order
 //!
-//! - `load`: the passes over the dump; `scan`, `index`, `records`, `classes`, `layout`, `roots`
-//!   and `strings` are their parts.
-//! - `graph`: the [`Heap`]; `rows`, `shapes` and `bits` are how it comes to be small.
+//! - `load`: from bytes to graph; `scan` and `passes` go over the dump, `index`, `records`,
+//!   `class_table`, `classes`, `shapes`, `layout`, `roots` and `strings` are their parts.
+//! - `graph`: the [`Heap`]; `rows`, `columns` and `bits` are how it comes to be small.
 //! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
 //!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
@@ -46,6 +46,7 @@
 
 mod analyze;
 mod bits;
+mod class_table;
 mod classes;
 mod collections;
 mod columns;
@@ -58,6 +59,7 @@ mod index;
 pub mod inspect;
 mod layout;
 mod load;
+mod passes;
 mod paths;
 mod place_tree;
 mod places;

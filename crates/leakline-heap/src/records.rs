@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use leakline_hprof::{HeapRecord, HeapSegment, HprofError};
 
+use crate::index::AddressIndex;
+
 /// Heap records side by side in one segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
@@ -17,6 +19,10 @@ pub(crate) struct Chunk {
     end: u64,
     least_id: u64,
     greatest_id: u64,
+    /// Number of objects in it.
+    objects: u32,
+    /// Whether their ids ascend.
+    ascending: bool,
 }
 
 impl Chunk {
@@ -29,17 +35,31 @@ impl Chunk {
             end: start,
             least_id: u64::MAX,
             greatest_id: 0,
+            objects: 0,
+            ascending: true,
         }
     }
 
     /// Takes in an object whose record ends at `end`; true when the chunk is full.
     pub(crate) fn extend(&mut self, id: Option<u64>, end: u64) -> bool {
         if let Some(id) = id {
+            self.objects += 1;
+            self.ascending &= id > self.greatest_id;
             self.least_id = self.least_id.min(id);
             self.greatest_id = self.greatest_id.max(id);
         }
         self.end = end;
         end - self.start >= Self::BYTES
+    }
+
+    /// The indices of its objects in the order of their records, if they follow one another.
+    pub(crate) fn numbers(&self, index: &AddressIndex) -> Option<Range<u32>> {
+        if !self.ascending || self.objects == 0 {
+            return None;
+        }
+        let first = index.find(self.least_id)?;
+        let behind = index.find(self.greatest_id)?.checked_add(1)?;
+        (behind - first == self.objects).then_some(first..behind)
     }
 
     /// Where in the dump it stands.

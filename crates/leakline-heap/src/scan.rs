@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::index::AddressIndexBuilder;
 use crate::records::{Chunk, loses_data, object_id};
+use crate::shapes::{ShapeFinder, ShapeKey, ShapeNumber, ShapeNumbers};
 
 /// What the first pass finds.
 #[derive(Default)]
@@ -21,12 +22,41 @@ pub(crate) struct Scan<'a> {
     pub(crate) roots: Vec<GcRoot>,
     /// Descriptions of classes, one for each class, by id.
     pub(crate) classes: BTreeMap<u64, ClassDump<'a>>,
-    /// Classes of objects, described or not.
-    pub(crate) used_classes: BTreeSet<u64>,
+    /// The shapes of all objects, by number.
+    pub(crate) shape_keys: Vec<ShapeKey>,
+    /// What is in each chunk.
+    pub(crate) objects: Vec<ChunkObjects>,
     pub(crate) names: Names<'a>,
     pub(crate) problems: Vec<String>,
     pub(crate) first_problem: Option<HprofError>,
     pub(crate) complete: bool,
+}
+
+/// The objects of a chunk, in the order of their records.
+#[derive(Default)]
+pub(crate) struct ChunkObjects {
+    pub(crate) shapes: Vec<ShapeNumber>,
+    /// For each array of references: how many of them are not null.
+    pub(crate) filled: Vec<u32>,
+}
+
+impl ChunkObjects {
+    #[inline]
+    fn add(&mut self, record: &HeapRecord<'_>, finder: &mut ShapeFinder<'_>) {
+        if let Some(key) = ShapeKey::of(record) {
+            self.shapes.push(finder.number(key));
+        }
+        if let HeapRecord::ObjectArray { elements, .. } = record {
+            let filled = elements.iter().map(|id| u32::from(id != 0)).sum();
+            self.filled.push(filled);
+        }
+    }
+
+    fn finished(mut self) -> ChunkObjects {
+        self.shapes.shrink_to_fit();
+        self.filled.shrink_to_fit();
+        self
+    }
 }
 
 /// Records outside of the heap that give names to what is in it.
@@ -131,30 +161,45 @@ impl<'a> Scan<'a> {
         scan.choose_dump(segments);
         let total = scan.segments.len().max(1) as f32;
         let done = std::sync::atomic::AtomicUsize::new(0);
+        let numbers = ShapeNumbers::new();
         let parts: Vec<SegmentScan<'a>> = scan
             .segments
             .par_iter()
             .enumerate()
-            .map(|(number, segment)| {
-                let part = SegmentScan::of(number as u32, segment, release);
-                let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                progress(done as f32 / total);
-                part
-            })
+            .map_init(
+                || ShapeFinder::new(&numbers),
+                |finder, (number, segment)| {
+                    let part = SegmentScan::of(number as u32, segment, finder, release);
+                    let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+                    progress(done as f32 / total);
+                    part
+                },
+            )
             .collect();
         for part in parts {
             scan.chunks.extend(part.chunks);
+            scan.objects.extend(part.objects);
             scan.ids.merge(part.ids);
             scan.roots.extend(part.roots);
             for class in part.classes {
                 scan.classes.insert(class.class_id, class);
             }
-            scan.used_classes.extend(part.used_classes);
             if let Some(problem) = part.problem {
                 scan.note(problem);
             }
         }
+        scan.shape_keys = numbers.into_keys();
         scan
+    }
+
+    /// Classes that objects have but the dump does not describe, in the order of their ids.
+    pub(crate) fn undescribed_classes(&self) -> BTreeSet<u64> {
+        let used = self.shape_keys.iter().filter_map(|key| match *key {
+            ShapeKey::Instance(class) | ShapeKey::ObjectArray(class, _) => Some(class),
+            _ => None,
+        });
+        used.filter(|class| !self.classes.contains_key(class))
+            .collect()
     }
 
     /// Profiling agents append a dump to the same file on every request; the last is the newest.
@@ -182,10 +227,10 @@ impl<'a> Scan<'a> {
 #[derive(Default)]
 struct SegmentScan<'a> {
     chunks: Vec<Chunk>,
+    objects: Vec<ChunkObjects>,
     ids: AddressIndexBuilder,
     roots: Vec<GcRoot>,
     classes: Vec<ClassDump<'a>>,
-    used_classes: BTreeSet<u64>,
     problem: Option<HprofError>,
 }
 
@@ -193,10 +238,11 @@ impl<'a> SegmentScan<'a> {
     fn of(
         number: u32,
         segment: &HeapSegment<'a>,
+        finder: &mut ShapeFinder<'_>,
         release: &(dyn Fn(Range<u64>) + Sync),
     ) -> SegmentScan<'a> {
         let mut scan = SegmentScan::default();
-        let mut recent = RecentIds::default();
+        let mut objects = ChunkObjects::default();
         let mut chunk = Chunk::starting(number, segment.offset);
         let mut records = segment.records();
         while let Some(record) = records.next() {
@@ -211,44 +257,24 @@ impl<'a> SegmentScan<'a> {
             if let Some(id) = id {
                 scan.ids.insert(id);
             }
+            objects.add(&record, finder);
             match record {
                 HeapRecord::GcRoot(root) => scan.roots.push(root),
                 HeapRecord::Class(class) => scan.classes.push(class),
-                HeapRecord::Instance { class_id, .. }
-                | HeapRecord::ObjectArray { class_id, .. }
-                    if recent.is_new(class_id) =>
-                {
-                    scan.used_classes.insert(class_id);
-                }
                 _ => {}
             }
             if chunk.extend(id, records.offset()) {
                 release(chunk.bytes());
                 scan.chunks.push(chunk);
+                scan.objects.push(std::mem::take(&mut objects).finished());
                 chunk = Chunk::starting(number, records.offset());
             }
         }
         if !chunk.is_empty() {
             release(chunk.bytes());
             scan.chunks.push(chunk);
+            scan.objects.push(objects.finished());
         }
         scan
-    }
-}
-
-/// Remembers ids lately seen, so that the set of classes is not asked for every object.
-struct RecentIds([u64; 256]);
-
-impl Default for RecentIds {
-    fn default() -> Self {
-        RecentIds([0; 256])
-    }
-}
-
-impl RecentIds {
-    #[inline]
-    fn is_new(&mut self, id: u64) -> bool {
-        let entry = &mut self.0[(id >> 3) as usize % 256];
-        std::mem::replace(entry, id) != id
     }
 }
