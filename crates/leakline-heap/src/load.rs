@@ -118,7 +118,8 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         progress: &|part| report(Phase::Link, part),
         release: &release,
     };
-    let found = passes.shapes(&scan.shape_keys, std::mem::take(&mut scan.objects));
+    let found = passes.shapes(&scan.shape_keys, &scan.shape_log, &scan.logged);
+    scan.shape_log = Vec::new();
     let links = passes.links(found.row_lengths);
     // HotSpot leaves out the class objects of archived classes that were never loaded: a whole
     // dump has some hundreds of references to them

@@ -19,7 +19,6 @@ use crate::index::{AddressIndex, Finder};
 use crate::records::{Chunk, RecordIndex, object_id};
 use crate::roots::Thread;
 use crate::rows::Rows;
-use crate::scan::ChunkObjects;
 use crate::shapes::{ShapeKey, ShapeNumber, ShapeNumbers};
 
 /// What a shape turned out to be, once the classes were known.
@@ -122,9 +121,10 @@ pub(crate) struct Links {
 }
 
 impl<'a> ObjectPasses<'_, 'a> {
-    /// The shape of every object and the length of its row, from what the first pass over the
-    /// dump noted for each chunk.
-    pub(crate) fn shapes(&self, keys: &[ShapeKey], chunks: Vec<ChunkObjects>) -> Found {
+    /// The shape of every object and the length of its row, from what the first pass noted:
+    /// `log` as in [`Scan::shape_log`](crate::scan::Scan::shape_log), and which part of it belongs
+    /// to each chunk.
+    pub(crate) fn shapes(&self, keys: &[ShapeKey], log: &[u32], logged: &[Range<usize>]) -> Found {
         let count = self.index.len() as usize;
         let kinds: Vec<ShapeKind> = keys
             .iter()
@@ -133,31 +133,30 @@ impl<'a> ObjectPasses<'_, 'a> {
         let shape_of = atomics(count, ShapeNumbers::UNDESCRIBED);
         let row_lengths = atomics(count, 0);
         let undescribed = AtomicU64::new(0);
-        self.each_chunk(chunks, |_, chunk, objects| {
-            let mut filled = objects.filled.iter();
+        self.each_chunk(|(_, own, _), number, chunk| {
+            let logged = logged.get(number).cloned().unwrap_or_default();
+            let mut log = log[logged].iter().copied();
             let mut undescribed_here = 0;
-            let mut file = |object: Option<u32>, shape: ShapeNumber| {
+            let mut file = |object: Option<u32>| {
+                let Some(shape) = log.next() else { return };
                 let kind = &kinds[shape as usize];
-                let row = kind
-                    .row
-                    .unwrap_or_else(|| filled.next().copied().unwrap_or(0));
+                let row = match kind.row {
+                    Some(row) => row,
+                    None if kind.length == 0 => 0,
+                    None => log.next().unwrap_or(0),
+                };
                 undescribed_here += u64::from(kind.undescribed);
                 if let Some(object) = object {
                     shape_of[object as usize].store(shape, Relaxed);
                     row_lengths[object as usize].store(row, Relaxed);
                 }
             };
-            let shapes = objects.shapes.iter().copied();
             match chunk.numbers(self.index) {
-                Some(numbers) => numbers
-                    .zip(shapes)
-                    .for_each(|(object, shape)| file(Some(object), shape)),
+                Some(numbers) => numbers.map(Some).for_each(&mut file),
                 None => {
-                    let mut finder = Finder::new(self.index);
                     let ids = self.records.records(chunk);
                     ids.filter_map(|record| object_id(&record))
-                        .zip(shapes)
-                        .for_each(|(id, shape)| file(finder.find(id), shape));
+                        .for_each(|id| file(own.find(id)));
                 }
             }
             undescribed.fetch_add(undescribed_here, Relaxed);
@@ -182,8 +181,7 @@ impl<'a> ObjectPasses<'_, 'a> {
         let unresolved = AtomicU64::new(0);
         let done = AtomicUsize::new(0);
         let chunks = self.records.chunks();
-        self.each_chunk(vec![(); chunks.len()], |finders, chunk, ()| {
-            let (classes, own, others) = finders;
+        self.each_chunk(|(classes, own, others), _, chunk| {
             let mut numbers = chunk.numbers(self.index);
             let mut unresolved_here = 0;
             for record in self.records.records(chunk) {
@@ -272,12 +270,8 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    /// Visits each chunk together with what belongs to it.
-    fn each_chunk<T: Send>(
-        &self,
-        with: Vec<T>,
-        visit: impl Fn(&mut Finders<'_>, &Chunk, T) + Sync,
-    ) {
+    /// Visits each chunk, with its number.
+    fn each_chunk(&self, visit: impl Fn(&mut Finders<'_>, usize, &Chunk) + Sync) {
         let finders = || {
             (
                 ClassFinder::new(&self.classes.ids),
@@ -288,13 +282,13 @@ impl<'a> ObjectPasses<'_, 'a> {
         let chunks = self.records.chunks();
         if self.in_order {
             let mut finders = finders();
-            for (chunk, with) in chunks.iter().zip(with) {
-                visit(&mut finders, chunk, with);
+            for (number, chunk) in chunks.iter().enumerate() {
+                visit(&mut finders, number, chunk);
             }
         } else {
-            let chunks = chunks.par_iter().zip(with);
-            chunks.for_each_init(finders, |finders, (chunk, with)| {
-                visit(finders, chunk, with);
+            let chunks = chunks.par_iter().enumerate();
+            chunks.for_each_init(finders, |finders, (number, chunk)| {
+                visit(finders, number, chunk);
             });
         }
     }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::index::AddressIndexBuilder;
 use crate::records::{Chunk, loses_data, object_id};
-use crate::shapes::{ShapeFinder, ShapeKey, ShapeNumber, ShapeNumbers};
+use crate::shapes::{ShapeFinder, ShapeKey, ShapeNumbers};
 
 /// What the first pass finds.
 #[derive(Default)]
@@ -24,38 +24,78 @@ pub(crate) struct Scan<'a> {
     pub(crate) classes: BTreeMap<u64, ClassDump<'a>>,
     /// The shapes of all objects, by number.
     pub(crate) shape_keys: Vec<ShapeKey>,
-    /// What is in each chunk.
-    pub(crate) objects: Vec<ChunkObjects>,
+    /// The shape of each object in the order of records, and behind that of an array of
+    /// references with elements how many of them are not null.
+    pub(crate) shape_log: Vec<u32>,
+    /// Where in it the objects of each chunk stand.
+    pub(crate) logged: Vec<Range<usize>>,
     pub(crate) names: Names<'a>,
     pub(crate) problems: Vec<String>,
     pub(crate) first_problem: Option<HprofError>,
     pub(crate) complete: bool,
 }
 
-/// The objects of a chunk, in the order of their records.
-#[derive(Default)]
-pub(crate) struct ChunkObjects {
-    pub(crate) shapes: Vec<ShapeNumber>,
-    /// For each array of references: how many of them are not null.
-    pub(crate) filled: Vec<u32>,
+/// What the first pass notes of every object: for each record in turn the number of its shape,
+/// and behind that of an array with elements how many of them are not null.
+///
+/// One list for the whole dump, with as much room for each segment as its records can need at
+/// most. The system provides memory only where something is written: about four bytes an object.
+struct ShapeLog<'l> {
+    room: &'l mut [u32],
+    /// Where in the whole list the room begins.
+    start: usize,
+    used: usize,
 }
 
-impl ChunkObjects {
+impl<'l> ShapeLog<'l> {
+    /// Entries that records of so many bytes can need. An object takes 10 bytes and an id at
+    /// least, which is more than two ids; an array of references that has an element 9 bytes and
+    /// three ids, which is more than four.
+    fn room(bytes: usize, identifier_bytes: usize) -> usize {
+        bytes / (2 * identifier_bytes) + 1
+    }
+
+    /// A log for each segment.
+    fn split(room: &'l mut [u32], segments: &[HeapSegment<'_>]) -> Vec<ShapeLog<'l>> {
+        let (mut rest, mut start) = (room, 0);
+        let logs = segments.iter().map(|segment| {
+            let size = Self::room(segment.bytes.len(), segment.identifier_size.bytes());
+            let (room, behind) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = behind;
+            start += size;
+            ShapeLog {
+                room,
+                start: start - size,
+                used: 0,
+            }
+        });
+        logs.collect()
+    }
+
     #[inline]
     fn add(&mut self, record: &HeapRecord<'_>, finder: &mut ShapeFinder<'_>) {
-        if let Some(key) = ShapeKey::of(record) {
-            self.shapes.push(finder.number(key));
-        }
-        if let HeapRecord::ObjectArray { elements, .. } = record {
-            let filled = elements.iter().map(|id| u32::from(id != 0)).sum();
-            self.filled.push(filled);
+        let Some(key) = ShapeKey::of(record) else {
+            return;
+        };
+        self.push(finder.number(key));
+        if let HeapRecord::ObjectArray { elements, .. } = record
+            && !elements.is_empty()
+        {
+            self.push(elements.iter().map(|id| u32::from(id != 0)).sum());
         }
     }
 
-    fn finished(mut self) -> ChunkObjects {
-        self.shapes.shrink_to_fit();
-        self.filled.shrink_to_fit();
-        self
+    #[inline]
+    fn push(&mut self, entry: u32) {
+        if let Some(next) = self.room.get_mut(self.used) {
+            *next = entry;
+            self.used += 1;
+        }
+    }
+
+    /// Where the next entry will stand in the whole list.
+    fn position(&self) -> usize {
+        self.start + self.used
     }
 }
 
@@ -162,14 +202,20 @@ impl<'a> Scan<'a> {
         let total = scan.segments.len().max(1) as f32;
         let done = std::sync::atomic::AtomicUsize::new(0);
         let numbers = ShapeNumbers::new();
+        let room = |segment: &HeapSegment<'_>| {
+            ShapeLog::room(segment.bytes.len(), segment.identifier_size.bytes())
+        };
+        scan.shape_log = vec![0; scan.segments.iter().map(room).sum()];
+        let logs = ShapeLog::split(&mut scan.shape_log, &scan.segments);
         let parts: Vec<SegmentScan<'a>> = scan
             .segments
             .par_iter()
             .enumerate()
+            .zip(logs)
             .map_init(
                 || ShapeFinder::new(&numbers),
-                |finder, (number, segment)| {
-                    let part = SegmentScan::of(number as u32, segment, finder, release);
+                |finder, ((number, segment), log)| {
+                    let part = SegmentScan::of(number as u32, segment, log, finder, release);
                     let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
                     progress(done as f32 / total);
                     part
@@ -178,7 +224,7 @@ impl<'a> Scan<'a> {
             .collect();
         for part in parts {
             scan.chunks.extend(part.chunks);
-            scan.objects.extend(part.objects);
+            scan.logged.extend(part.logged);
             scan.ids.merge(part.ids);
             scan.roots.extend(part.roots);
             for class in part.classes {
@@ -227,7 +273,7 @@ impl<'a> Scan<'a> {
 #[derive(Default)]
 struct SegmentScan<'a> {
     chunks: Vec<Chunk>,
-    objects: Vec<ChunkObjects>,
+    logged: Vec<Range<usize>>,
     ids: AddressIndexBuilder,
     roots: Vec<GcRoot>,
     classes: Vec<ClassDump<'a>>,
@@ -238,11 +284,12 @@ impl<'a> SegmentScan<'a> {
     fn of(
         number: u32,
         segment: &HeapSegment<'a>,
+        mut log: ShapeLog<'_>,
         finder: &mut ShapeFinder<'_>,
         release: &(dyn Fn(Range<u64>) + Sync),
     ) -> SegmentScan<'a> {
         let mut scan = SegmentScan::default();
-        let mut objects = ChunkObjects::default();
+        let mut logged_to = log.position();
         let mut chunk = Chunk::starting(number, segment.offset);
         let mut records = segment.records();
         while let Some(record) = records.next() {
@@ -257,7 +304,7 @@ impl<'a> SegmentScan<'a> {
             if let Some(id) = id {
                 scan.ids.insert(id);
             }
-            objects.add(&record, finder);
+            log.add(&record, finder);
             match record {
                 HeapRecord::GcRoot(root) => scan.roots.push(root),
                 HeapRecord::Class(class) => scan.classes.push(class),
@@ -266,14 +313,15 @@ impl<'a> SegmentScan<'a> {
             if chunk.extend(id, records.offset()) {
                 release(chunk.bytes());
                 scan.chunks.push(chunk);
-                scan.objects.push(std::mem::take(&mut objects).finished());
+                scan.logged.push(logged_to..log.position());
+                logged_to = log.position();
                 chunk = Chunk::starting(number, records.offset());
             }
         }
         if !chunk.is_empty() {
             release(chunk.bytes());
             scan.chunks.push(chunk);
-            scan.objects.push(objects.finished());
+            scan.logged.push(logged_to..log.position());
         }
         scan
     }
