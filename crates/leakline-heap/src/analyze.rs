@@ -1,9 +1,10 @@
 //! From the graph to the report.
 
 use crate::graph::Heap;
-use crate::growth::HeapSummary;
+use crate::growth::{HeapSummary, History};
 use crate::histogram::histogram;
 use crate::load::{Phase, Progress};
+use crate::place_tree::PlaceTree;
 use crate::places::{self, Places};
 use crate::reachability::Strength;
 use crate::report::{DominatorRow, GrowthRow, HeapReport, LocalRow, ThreadRow, Totals};
@@ -16,6 +17,9 @@ pub struct AnalyzeOptions<'o> {
     /// Earlier dumps of the same process, oldest first: then what grew ranks before what is
     /// merely large.
     pub earlier: &'o [HeapSummary],
+    /// Whether it is known, from metrics say, that the process had warmed up before the first
+    /// dump: then what two dumps show is growth.
+    pub warmed_up: bool,
     /// Rows of [`HeapReport::dominators`] at most.
     pub dominators: usize,
     /// Rows of [`HeapReport::threads`] at most.
@@ -28,6 +32,7 @@ impl Default for AnalyzeOptions<'_> {
     fn default() -> Self {
         AnalyzeOptions {
             earlier: &[],
+            warmed_up: false,
             dominators: 100,
             threads: 1000,
             progress: None,
@@ -40,9 +45,10 @@ impl Default for AnalyzeOptions<'_> {
 pub struct Analysis {
     /// The findings.
     pub report: HeapReport,
-    /// What grew since the earlier dumps, most gained bytes first; empty without any.
+    /// What grew since the earlier dumps: first what goes on growing, fastest first. Empty without
+    /// any.
     pub growth: Vec<GrowthRow>,
-    /// What to keep of this dump for the comparison with later ones: a megabyte or two, however
+    /// What to keep of this dump for the comparison with later ones: a megabyte at most, however
     /// large the dump.
     pub summary: HeapSummary,
 }
@@ -65,27 +71,20 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
         || Places::of(heap, &retention),
     );
     progress(Phase::Report, 0.6);
-    let summary = HeapSummary::new(heap, &totals, &places);
-    let found = suspects::find(
-        heap,
-        &retention,
-        &places,
-        &summary,
-        options.earlier,
-        &totals,
-    );
+    let tree = PlaceTree::new(&places);
+    let summary = HeapSummary::new(heap, &totals, &tree);
+    let compared = || options.earlier.iter().chain([&summary]);
+    let history =
+        (!options.earlier.is_empty()).then(|| History::new(compared(), &tree, options.warmed_up));
+    let found = suspects::find(heap, &retention, &places, &tree, history.as_ref(), &totals);
     progress(Phase::Report, 0.9);
     let report = HeapReport {
         dump: heap.facts().clone(),
         totals,
         suspects: found.suspects,
         not_growing: found.not_growing,
-        reachable_bytes: options
-            .earlier
-            .iter()
-            .chain([&summary])
-            .map(HeapSummary::bytes)
-            .collect(),
+        reachable_bytes: compared().map(HeapSummary::bytes).collect(),
+        compared: compared().map(HeapSummary::taken_at).collect(),
         comparison_problems: Vec::new(),
         histogram,
         dominators: dominators(heap, &retention, options.dominators),
@@ -94,7 +93,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     progress(Phase::Report, 1.0);
     Analysis {
         report,
-        growth: found.growth,
+        growth: history.map_or_else(Vec::new, |history| history.rows()),
         summary,
     }
 }

@@ -180,7 +180,11 @@ pub(crate) fn canonical(class: &str) -> &str {
         | "java.util.concurrent.ConcurrentHashMap$ForwardingNode" => {
             "java.util.concurrent.ConcurrentHashMap$Node"
         }
-        other => other,
+        // other hidden classes are named after their address
+        other => match other.find("+0x").or_else(|| other.find("/0x")) {
+            Some(end) => &other[..end],
+            None => other,
+        },
     }
 }
 

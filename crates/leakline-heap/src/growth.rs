@@ -1,37 +1,63 @@
 //! What grew between dumps of one process.
 //!
 //! Places are aligned by their paths, so a place is the same in two dumps whatever its objects
-//! are. Of an earlier dump only a [`HeapSummary`] is needed.
+//! are. Of an earlier dump only a [`HeapSummary`] is needed, so any number of dumps can be
+//! compared. How sizes change is the business of `trend`; which places matter, of `suspects`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use leakline_model::Timestamp;
 
-use crate::collections::{Owner, owner};
+use crate::collections::{Owner, owner, short_name};
 use crate::graph::Heap;
-use crate::place_tree::PlaceTree;
-use crate::places::Places;
-use crate::report::{GrowthRow, SuspectGrowth, Totals};
+use crate::place_tree::{Node, PlaceTree, Step};
+use crate::report::{GrowthKind, GrowthRate, GrowthRow, Per, SuspectGrowth, Totals};
 use crate::suspects::{Limits, Measure, Pile, Wording, piles};
+use crate::trend::{self, Point};
 
-/// What later dumps of the same process are compared with: the largest places of a heap, at most
-/// 20,000.
-#[derive(Clone, Debug, Default)]
+/// What later dumps of the same process are compared with: the sizes of the largest places of a
+/// heap, at most 20,000 of 32 bytes each, and 8 bytes for each class of the program.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeapSummary {
-    pub(crate) taken_at: Option<Timestamp>,
-    pub(crate) bytes: u64,
-    pub(crate) tree: PlaceTree,
+    taken_at: Option<Timestamp>,
+    bytes: u64,
+    /// Ascending by path.
+    places: Vec<PlaceSize>,
     /// The program's own classes, by a hash of their names, ascending.
     classes: Vec<u64>,
+}
+
+/// The size of one place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct PlaceSize {
+    /// A hash of the steps from the root to the place, and of the classes on the way.
+    path: u64,
+    /// A hash of the name of its class.
+    class: u64,
+    objects: u64,
+    bytes: u64,
 }
 
 /// A process keeps at least this share of its own classes loaded from one dump to the next.
 const LEAST_SHARED_CLASSES: f64 = 0.5;
 
 impl HeapSummary {
-    pub(crate) fn new(heap: &Heap<'_>, totals: &Totals, places: &Places) -> HeapSummary {
+    pub(crate) fn new(heap: &Heap<'_>, totals: &Totals, tree: &PlaceTree) -> HeapSummary {
+        let sizes = tree.nodes.iter().zip(path_hashes(tree));
+        let mut places: Vec<PlaceSize> = sizes
+            .map(|(node, path)| PlaceSize {
+                path,
+                class: hash(&[node.class.as_bytes()]),
+                objects: node.objects,
+                bytes: node.bytes,
+            })
+            .collect();
+        places.sort_unstable_by_key(|place| place.path);
         HeapSummary {
             taken_at: heap.facts().taken_at,
             bytes: totals.bytes,
-            tree: PlaceTree::new(places),
+            places,
             classes: own_classes(heap),
         }
     }
@@ -46,16 +72,14 @@ impl HeapSummary {
         self.bytes
     }
 
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        size_of_val(&*self.places) + size_of_val(&*self.classes) + size_of::<Self>()
+    }
+
     /// Whether both are of one dump: taken at the same time, with the same in the same places.
     pub fn is_same_dump(&self, other: &HeapSummary) -> bool {
-        let places = |summary: &'_ HeapSummary| -> Vec<(u64, u64)> {
-            let nodes = summary.tree.nodes.iter();
-            nodes.map(|node| (node.objects, node.bytes)).collect()
-        };
-        self.taken_at == other.taken_at
-            && self.bytes == other.bytes
-            && self.classes == other.classes
-            && places(self) == places(other)
+        self == other
     }
 
     /// Whether this can be a later state of the process that `earlier` shows. A process keeps
@@ -69,6 +93,34 @@ impl HeapSummary {
             .count();
         kept as f64 >= earlier.classes.len() as f64 * LEAST_SHARED_CLASSES
     }
+
+    fn at(&self, path: u64) -> Option<&PlaceSize> {
+        let found = self.places.binary_search_by_key(&path, |place| place.path);
+        found.ok().and_then(|number| self.places.get(number))
+    }
+}
+
+/// A hash of the path to each node, equal in all dumps.
+fn path_hashes(tree: &PlaceTree) -> Vec<u64> {
+    let mut hashes: Vec<u64> = Vec::with_capacity(tree.nodes.len());
+    for node in &tree.nodes {
+        let above = hashes.get(node.parent).copied().unwrap_or(0).to_le_bytes();
+        let (kind, text): (u8, &str) = match &node.step {
+            Step::Class => (0, ""),
+            Step::Root(kind) => (1, kind),
+            Step::Thread(name) => (2, name),
+            Step::FinalizerQueue => (3, ""),
+            Step::Static(name) => (4, name),
+            Step::Field(name) => (5, name),
+            Step::Element => (6, ""),
+            Step::Local(method) => (7, method),
+            Step::ThreadLocal(name) => (8, name),
+            Step::OfClass => (9, ""),
+        };
+        let class = node.class.as_bytes();
+        hashes.push(hash(&[&above, &[kind], text.as_bytes(), &[0], class]));
+    }
+    hashes
 }
 
 /// The classes of a heap that belong to the program, without what the runtime numbers anew in
@@ -81,144 +133,310 @@ fn own_classes(heap: &Heap<'_>) -> Vec<u64> {
         .map(|(_, class)| heap.name(heap.classes.get(*class).name))
         .filter(|name| owner(name) == Owner::Application)
         .filter_map(|name| name.split("$$").next())
-        .map(fnv1a)
+        .map(|name| hash(&[name.as_bytes()]))
         .collect();
     classes.sort_unstable();
     classes.dedup();
     classes
 }
 
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+/// FNV-1a, 64 bits.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let bytes = parts.iter().copied().flatten();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     })
 }
 
 /// Rows at most.
 const MAX_ROWS: usize = 100;
-/// Gains below this are not listed.
+/// Gains below this are not looked at.
 const LEAST_GAIN: u64 = 16 << 10;
+/// Growth by this share of the heap is the least that counts as the whole of it: what moves in a
+/// heap that hardly grows explains nothing.
+const LEAST_HEAP_GAIN_SHARE: f64 = 0.05;
+/// What explains less of the heap's growth did not grow to speak of.
+const LEAST_PART: f64 = 0.1;
+/// But this much did.
+const LARGE_GAIN: u64 = 64 << 20;
+/// What had less than this part of its objects in the first dump is new.
+const NEW_PART: f64 = 0.1;
 
-/// What grew from the first to the last dump, most gained bytes first. Summaries are of one
-/// process, oldest first; fewer than two give no rows.
-///
-/// A row stands for the place where things pile up, not for every class on the way there.
-pub fn growth(summaries: &[HeapSummary]) -> Vec<GrowthRow> {
-    let Some((last, earlier)) = summaries.split_last() else {
-        return Vec::new();
-    };
-    let history = History::new(earlier, last);
-    history.rows(last)
-}
-
-/// Sizes of the last dump's places in all dumps.
-pub(crate) struct History {
-    /// By dump, oldest first, then by node of the last dump's tree.
+/// The places of the last dump in all dumps.
+pub(crate) struct History<'t> {
+    tree: &'t PlaceTree,
+    /// Whether the process is known to have warmed up before the first dump.
+    warmed_up: bool,
+    /// When the dumps were taken, in the unit of the rates.
+    times: Vec<f64>,
+    per: Per,
+    /// By dump, oldest first, then by node of the tree.
     objects: Vec<Vec<u64>>,
     bytes: Vec<Vec<u64>>,
+    /// What was gained from the first dump to the last, by node.
+    gained_objects: Vec<u64>,
+    gained_bytes: Vec<u64>,
     /// Bytes of the whole heap by dump.
     heap_bytes: Vec<u64>,
-    taken_at: Vec<Option<Timestamp>>,
+    /// Where things gained since the first dump, and how.
+    gained: Vec<(Pile, SuspectGrowth)>,
+    losses: Vec<Loss>,
 }
 
-impl History {
-    pub(crate) fn new(earlier: &[HeapSummary], last: &HeapSummary) -> History {
-        let mut history = History {
-            objects: Vec::new(),
-            bytes: Vec::new(),
-            heap_bytes: Vec::new(),
-            taken_at: Vec::new(),
-        };
-        for summary in earlier.iter().chain([last]) {
-            let aligned = last.tree.align(&summary.tree);
-            let column = |of: fn(&crate::place_tree::Node) -> u64| -> Vec<u64> {
-                aligned
-                    .iter()
-                    .map(|node| {
-                        node.and_then(|node| summary.tree.nodes.get(node))
-                            .map_or(0, of)
-                    })
-                    .collect()
+/// Objects that were at a place in the first dump and are not there any more.
+struct Loss {
+    class: u64,
+    objects: u64,
+    /// The place, if it is left.
+    node: Option<usize>,
+}
+
+impl<'t> History<'t> {
+    /// `summaries` are of one process, oldest first; the last is that of the `tree`.
+    pub(crate) fn new<'s>(
+        summaries: impl Iterator<Item = &'s HeapSummary>,
+        tree: &'t PlaceTree,
+        warmed_up: bool,
+    ) -> History<'t> {
+        let summaries: Vec<&HeapSummary> = summaries.collect();
+        let paths = path_hashes(tree);
+        let columns = |of: fn(&PlaceSize) -> u64| -> Vec<Vec<u64>> {
+            let column = |summary: &&HeapSummary| {
+                let sizes = paths.iter().map(|path| summary.at(*path).map_or(0, of));
+                sizes.collect()
             };
-            history.objects.push(column(|node| node.objects));
-            history.bytes.push(column(|node| node.bytes));
-            history.heap_bytes.push(summary.bytes);
-            history.taken_at.push(summary.taken_at);
-        }
+            summaries.iter().map(column).collect()
+        };
+        let objects = columns(|place| place.objects);
+        let bytes = columns(|place| place.bytes);
+        let (times, per) = times(&summaries);
+        let mut history = History {
+            tree,
+            warmed_up,
+            times,
+            per,
+            gained_objects: gains(&objects),
+            gained_bytes: gains(&bytes),
+            objects,
+            bytes,
+            heap_bytes: summaries.iter().map(|summary| summary.bytes).collect(),
+            gained: Vec::new(),
+            losses: losses(&summaries, &paths),
+        };
+        let with_growth = |pile: Pile| {
+            let growth = history.of(&pile);
+            (pile, growth)
+        };
+        history.gained = history
+            .piles(LEAST_GAIN)
+            .into_iter()
+            .map(with_growth)
+            .collect();
         history
     }
 
-    /// Bytes that the whole heap gained since the first dump.
-    pub(crate) fn heap_gain(&self) -> u64 {
-        match (self.heap_bytes.first(), self.heap_bytes.last()) {
-            (Some(first), Some(last)) => last.saturating_sub(*first),
-            _ => 0,
-        }
-    }
-
     /// Places that gained since the first dump, as piles of what they gained.
-    pub(crate) fn piles(&self, tree: &PlaceTree, least_bytes: u64) -> Vec<Pile> {
-        if self.objects.len() < 2 {
-            return Vec::new();
-        }
-        let gained = |columns: &[Vec<u64>]| -> Vec<u64> {
-            match (columns.first(), columns.last()) {
-                (Some(first), Some(last)) => last
-                    .iter()
-                    .zip(first)
-                    .map(|(last, first)| last.saturating_sub(*first))
-                    .collect(),
-                _ => Vec::new(),
-            }
-        };
-        let (objects, bytes) = (gained(&self.objects), gained(&self.bytes));
+    pub(crate) fn piles(&self, least_bytes: u64) -> Vec<Pile> {
         let measure = Measure {
-            objects: &objects,
-            bytes: &bytes,
+            objects: &self.gained_objects,
+            bytes: &self.gained_bytes,
             gained: true,
         };
-        piles(tree, &measure, &Limits::of_growth(least_bytes))
+        piles(self.tree, &measure, &Limits::of_growth(least_bytes))
     }
 
-    pub(crate) fn rows(&self, last: &HeapSummary) -> Vec<GrowthRow> {
-        let mut piles = self.piles(&last.tree, LEAST_GAIN);
-        piles.sort_by_key(|pile| (std::cmp::Reverse(pile.bytes), pile.owner));
-        piles
+    /// What grew, one row for each place where things pile up: first what goes on growing, by
+    /// its rate, then what does not, by its gain.
+    pub(crate) fn rows(&self) -> Vec<GrowthRow> {
+        let mut gained: Vec<&(Pile, SuspectGrowth)> = self.gained.iter().collect();
+        gained.sort_by(|(a, first), (b, second)| {
+            let rate = |growth: &SuspectGrowth| match growth.kind.goes_on() {
+                true => growth.rate.bytes,
+                false => f64::NEG_INFINITY,
+            };
+            rate(second)
+                .total_cmp(&rate(first))
+                .then_with(|| second.gained_bytes().cmp(&first.gained_bytes()))
+                .then_with(|| a.owner.cmp(&b.owner))
+        });
+        gained
             .into_iter()
             .take(MAX_ROWS)
-            .map(|pile| {
-                let growth = self.of(&pile);
-                GrowthRow {
-                    path: Wording::of(&last.tree, pile.owner, None).chain(),
-                    class: last.tree.nodes[pile.element].class.clone(),
-                    objects: growth.objects,
-                    bytes: growth.bytes,
-                }
+            .map(|(pile, growth)| GrowthRow {
+                path: Wording::of(self.tree, pile.owner, None).chain(),
+                class: self.tree.nodes[pile.element].class.clone(),
+                growth: growth.clone(),
             })
             .collect()
     }
 
+    /// Bytes that a place gained since the first dump.
+    pub(crate) fn gain(&self, node: usize) -> u64 {
+        self.gained_bytes.get(node).copied().unwrap_or(0)
+    }
+
     /// How one pile changed.
     pub(crate) fn of(&self, pile: &Pile) -> SuspectGrowth {
-        let column = |columns: &[Vec<u64>], node: usize| -> Vec<u64> {
-            columns
-                .iter()
-                .map(|column| column.get(node).copied().unwrap_or(0))
-                .collect()
+        let objects = match pile.is_mixed(self.tree) {
+            true => self.series(&self.objects, &pile.elements),
+            false => self.series(&self.objects, &[pile.element]),
         };
-        let objects = column(&self.objects, pile.element);
-        let minutes = match (self.taken_at.first(), self.taken_at.last()) {
-            (Some(Some(first)), Some(Some(last))) => last.seconds_since(*first) / 60.0,
-            _ => 0.0,
-        };
-        let gained = match (objects.first(), objects.last()) {
-            (Some(first), Some(last)) => *last as f64 - *first as f64,
-            _ => 0.0,
-        };
+        let bytes = self.series(&self.bytes, &[pile.place()]);
+        // the table of a collection grows in leaps; its elements tell how it is filled
+        let content = self.points(&self.series(&self.bytes, &pile.elements));
+        let trend = trend::trend(&content);
+        let rate = |values: &[u64]| trend.rate(&self.points(values));
         SuspectGrowth {
-            objects_per_minute: (minutes > 0.0).then(|| gained / minutes),
+            kind: trend.kind,
+            rate: GrowthRate {
+                objects: rate(&objects),
+                bytes: rate(&bytes),
+                per: self.per,
+            },
             objects,
-            bytes: column(&self.bytes, pile.place()),
+            bytes,
         }
     }
+
+    fn series(&self, columns: &[Vec<u64>], nodes: &[usize]) -> Vec<u64> {
+        let at = |column: &Vec<u64>| nodes.iter().filter_map(|node| column.get(*node)).sum();
+        columns.iter().map(at).collect()
+    }
+
+    fn points(&self, values: &[u64]) -> Vec<Point> {
+        let values = values.iter().map(|value| *value as f64);
+        self.times.iter().copied().zip(values).collect()
+    }
+
+    /// The part of the heap's growth that this is, 0 to 1. What fluctuates or has warmed up is
+    /// not what a heap grows by.
+    pub(crate) fn explained(&self, growth: &SuspectGrowth) -> f64 {
+        let (first, last) = match (self.heap_bytes.first(), self.heap_bytes.last()) {
+            (Some(first), Some(last)) => (*first, *last),
+            _ => return 0.0,
+        };
+        let over: u64 = self
+            .gained
+            .iter()
+            .filter(|(_, growth)| !growth.kind.goes_on())
+            .map(|(_, growth)| growth.gained_bytes())
+            .sum();
+        let gain = last.saturating_sub(first).saturating_sub(over) as f64;
+        let least = last as f64 * LEAST_HEAP_GAIN_SHARE;
+        (growth.gained_bytes() as f64 / gain.max(least).max(1.0)).min(1.0)
+    }
+
+    /// Whether a place grows enough to speak of, and has not ceased to.
+    pub(crate) fn grows(&self, growth: &SuspectGrowth) -> bool {
+        growth.kind.goes_on()
+            && (self.explained(growth) >= LEAST_PART || growth.gained_bytes() >= LARGE_GAIN)
+    }
+
+    /// Why a place that may be large is none that grows.
+    pub(crate) fn excuse(&self, growth: &SuspectGrowth) -> &'static str {
+        match growth.kind {
+            _ if growth.gained_bytes() == 0 => "it did not grow between the dumps",
+            GrowthKind::WarmUp => {
+                "it grew at first and hardly any more in the end, as what warms up does"
+            }
+            GrowthKind::Fluctuating => {
+                "it rises and falls between the dumps, as caches and load do"
+            }
+            _ => "it hardly grew between the dumps",
+        }
+    }
+
+    /// What speaks against the growth of a pile going on, and how much.
+    pub(crate) fn doubts(&self, pile: &Pile, growth: &SuspectGrowth) -> Vec<(f64, String)> {
+        let mut doubts = Vec::new();
+        match (growth.kind, self.times.len()) {
+            (GrowthKind::Recent, 2) if self.warmed_up => {}
+            (GrowthKind::Recent, 2) => doubts.push((
+                0.1,
+                "two dumps cannot tell steady growth from warm-up; a third can".to_owned(),
+            )),
+            (GrowthKind::Recent, _) => doubts.push((
+                0.15,
+                "it grew between the last two dumps only, which may be warm-up".to_owned(),
+            )),
+            (GrowthKind::Stairs, _) => doubts.push((
+                0.1,
+                "it grew in steps, and not between all of the dumps".to_owned(),
+            )),
+            _ => {}
+        }
+        doubts.extend(self.moved(pile).map(|text| (0.3, text)));
+        doubts
+    }
+
+    /// Where the objects of a new place probably were before: objects of the program that stood
+    /// elsewhere and are gone from there.
+    fn moved(&self, pile: &Pile) -> Option<String> {
+        let element: &Node = self.tree.nodes.get(pile.element)?;
+        let before = self.objects.first()?.get(pile.element)?;
+        let gained = element.objects.saturating_sub(*before);
+        if *before as f64 > element.objects as f64 * NEW_PART
+            || owner(&element.class) == Owner::Platform
+        {
+            return None;
+        }
+        let class = hash(&[element.class.as_bytes()]);
+        let of_class = self.losses.iter().filter(|loss| loss.class == class);
+        let loss = of_class.max_by_key(|loss| (loss.objects, Reverse(loss.node)))?;
+        (loss.objects >= gained / 2).then(|| {
+            let place = loss.node.map(|node| Wording::of(self.tree, node, None));
+            format!(
+                "{} {} are gone from {}, so they may have moved and not been added",
+                leakline_model::grouped(loss.objects),
+                short_name(&element.class),
+                place.map_or_else(|| "another place".to_owned(), |place| place.chain())
+            )
+        })
+    }
+}
+
+/// By node, from the first column to the last.
+fn gains(columns: &[Vec<u64>]) -> Vec<u64> {
+    match (columns.first(), columns.last()) {
+        (Some(first), Some(last)) => {
+            let pairs = last.iter().zip(first);
+            pairs
+                .map(|(last, first)| last.saturating_sub(*first))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Minutes since the first dump; or the numbers of the dumps, where the times are not all known
+/// or do not rise.
+fn times(summaries: &[&HeapSummary]) -> (Vec<f64>, Per) {
+    let known: Option<Vec<Timestamp>> = summaries.iter().map(|of| of.taken_at).collect();
+    match known.as_deref() {
+        Some(known @ [first, ..]) if known.is_sorted_by(|a, b| a < b) => {
+            let minutes = known.iter().map(|time| time.seconds_since(*first) / 60.0);
+            (minutes.collect(), Per::Minute)
+        }
+        _ => {
+            let numbers = (0..summaries.len()).map(|number| number as f64);
+            (numbers.collect(), Per::Dump)
+        }
+    }
+}
+
+/// What places have lost since the first dump.
+fn losses(summaries: &[&HeapSummary], paths: &[u64]) -> Vec<Loss> {
+    let (Some(first), Some(last)) = (summaries.first(), summaries.last()) else {
+        return Vec::new();
+    };
+    let nodes: BTreeMap<u64, usize> = paths.iter().copied().zip(0..).collect();
+    let loss = |before: &PlaceSize| {
+        let left = last.at(before.path).map_or(0, |place| place.objects);
+        (left < before.objects).then(|| Loss {
+            class: before.class,
+            objects: before.objects - left,
+            node: nodes.get(&before.path).copied(),
+        })
+    };
+    first.places.iter().filter_map(loss).collect()
 }

@@ -40,7 +40,8 @@
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
 //! - `histogram`: sums by class.
 //! - `inspect`: looking at single objects, classes, threads and strings.
-//! - `suspects`, `growth`: from places to findings. `analyze`: the report.
+//! - `trend`: how a size changes over dumps. `suspects`, `growth`: from places to findings.
+//!   `analyze`: the report.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -74,11 +75,12 @@ mod shapes;
 mod strings;
 mod suspects;
 mod symbols;
+mod trend;
 
 pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;
 pub use graph::Heap;
-pub use growth::{HeapSummary, growth};
+pub use growth::HeapSummary;
 pub use load::{LoadOptions, Phase, Progress, References, Release, load};
 pub use reachability::Strength;
 pub use report::*;

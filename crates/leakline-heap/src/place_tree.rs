@@ -147,29 +147,6 @@ impl PlaceTree {
         path.reverse();
         path
     }
-
-    /// For each node of this tree, the same place in another.
-    pub(crate) fn align(&self, other: &PlaceTree) -> Vec<Option<usize>> {
-        let keys: BTreeMap<(usize, &Step, &str), usize> = other
-            .nodes
-            .iter()
-            .enumerate()
-            .skip(1)
-            .map(|(number, node)| ((node.parent, &node.step, node.class.as_str()), number))
-            .collect();
-        let mut aligned: Vec<Option<usize>> = Vec::with_capacity(self.nodes.len());
-        for (number, node) in self.nodes.iter().enumerate() {
-            let same = match number {
-                0 => (!other.nodes.is_empty()).then_some(0),
-                _ => aligned[node.parent].and_then(|parent| {
-                    keys.get(&(parent, &node.step, node.class.as_str()))
-                        .copied()
-                }),
-            };
-            aligned.push(same);
-        }
-        aligned
-    }
 }
 
 /// What the reference at this position of a class object's row is called.

@@ -16,6 +16,8 @@ pub struct HeapReport {
     pub not_growing: Vec<Suspect>,
     /// Bytes of all reachable objects in each dump that was compared, oldest first, this one last.
     pub reachable_bytes: Vec<u64>,
+    /// When each of them was taken.
+    pub compared: Vec<Option<Timestamp>>,
     /// What was wrong with the dumps as a series, for people: of another process, given twice, out
     /// of order. Filled by who chooses the dumps to compare.
     pub comparison_problems: Vec<String>,
@@ -172,15 +174,93 @@ pub struct PathStep {
     pub object_id: u64,
 }
 
-/// Change of one suspect over dumps, oldest first.
+/// Change of one place over dumps, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SuspectGrowth {
     /// Number of accumulated objects in each dump.
     pub objects: Vec<u64>,
-    /// Retained bytes in each dump.
+    /// Bytes there in each dump.
     pub bytes: Vec<u64>,
-    /// Objects gained per minute from the first to the last dump; `None` without times.
-    pub objects_per_minute: Option<f64>,
+    /// In which manner it changes.
+    pub kind: GrowthKind,
+    /// How fast, since it began to grow.
+    pub rate: GrowthRate,
+}
+
+impl SuspectGrowth {
+    /// Objects gained per minute; `None` where the dumps do not tell when they were taken.
+    pub fn objects_per_minute(&self) -> Option<f64> {
+        (self.rate.per == Per::Minute).then_some(self.rate.objects)
+    }
+
+    /// Bytes gained from the first to the last dump.
+    pub fn gained_bytes(&self) -> u64 {
+        match (self.bytes.first(), self.bytes.last()) {
+            (Some(first), Some(last)) => last.saturating_sub(*first),
+            _ => 0,
+        }
+    }
+}
+
+/// In which manner a size changes over dumps. An interval between two dumps counts as growth if
+/// its rate is at least a quarter of the average rate since the first dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GrowthKind {
+    /// In every interval since it began, two at least, and not ever slower.
+    Steady,
+    /// In several intervals with rests between them.
+    Stairs,
+    /// In the last interval alone, which may be the only one: steady growth or warm-up, who knows.
+    Recent,
+    /// Early, and then no more; or ever slower, down to a quarter of the rate at first.
+    WarmUp,
+    /// It falls back by more than half of what it gains.
+    Fluctuating,
+    /// It hardly changes: by less than a thousandth.
+    Flat,
+    /// It loses, and gains back less than half of that.
+    Shrinking,
+}
+
+impl GrowthKind {
+    /// As JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GrowthKind::Steady => "steady",
+            GrowthKind::Stairs => "stairs",
+            GrowthKind::Recent => "recent",
+            GrowthKind::WarmUp => "warm_up",
+            GrowthKind::Fluctuating => "fluctuating",
+            GrowthKind::Flat => "flat",
+            GrowthKind::Shrinking => "shrinking",
+        }
+    }
+
+    /// Whether more growth must be expected.
+    pub fn goes_on(self) -> bool {
+        self <= GrowthKind::Recent
+    }
+}
+
+/// How fast a place grows: the median over all pairs of dumps, so that an odd one does not count;
+/// of [`GrowthKind::Stairs`] the average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GrowthRate {
+    /// Objects per unit.
+    pub objects: f64,
+    /// Bytes per unit.
+    pub bytes: f64,
+    /// The unit.
+    pub per: Per,
+}
+
+/// What growth is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Minutes, by the times in the dumps' headers.
+    Minute,
+    /// From one dump to the next, where the headers do not tell the times.
+    Dump,
 }
 
 /// One class of the histogram.
@@ -242,8 +322,6 @@ pub struct GrowthRow {
     pub path: String,
     /// What piles up there.
     pub class: String,
-    /// How many, per dump, oldest first.
-    pub objects: Vec<u64>,
-    /// Bytes they retain, per dump.
-    pub bytes: Vec<u64>,
+    /// How many, how large and how fast.
+    pub growth: SuspectGrowth,
 }

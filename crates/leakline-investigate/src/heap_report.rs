@@ -1,7 +1,7 @@
 //! What `leakline analyze` found in one dump, or in several of one process, in every form.
 
-use leakline_heap::{GrowthRow, HeapReport, Suspect, ThreadRow};
-use leakline_model::{ByteSize, SignedByteSize, grouped};
+use leakline_heap::{GrowthRow, HeapReport, Per, Suspect, SuspectGrowth, ThreadRow};
+use leakline_model::{ByteSize, SignedByteSize, Timestamp, grouped};
 use serde::Serialize;
 
 use crate::advice;
@@ -36,7 +36,7 @@ fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
     if report.suspects.is_empty() {
         let text = match report.reachable_bytes.len() {
             0 | 1 => "None: no place holds an unusual share of the heap.",
-            _ => "None: nothing grew between the dumps.",
+            _ => "None: nothing goes on growing between the dumps.",
         };
         blocks.push(Block::Paragraph(text.into()));
     }
@@ -46,8 +46,11 @@ fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
     for large in report.not_growing.iter().take(NOT_GROWING) {
         blocks.push(Block::Paragraph(not_growing(large)));
     }
-    if !growth.is_empty() {
+    if report.compared.len() > 1 {
         blocks.push(Block::Section("Growth"));
+        blocks.push(Block::Table(compared(report)));
+    }
+    if !growth.is_empty() {
         blocks.push(Block::Table(growth_table(growth)));
     }
     blocks.push(Block::Section("Totals"));
@@ -125,12 +128,7 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
         ));
     }
     if let Some(growth) = &suspect.growth {
-        let counts: Vec<String> = growth.objects.iter().map(|n| grouped(*n)).collect();
-        let mut text = format!("Over the dumps: {} objects", counts.join(" → "));
-        if let Some(per_minute) = growth.objects_per_minute {
-            text += &format!(", {}", phrase::count_rate(per_minute));
-        }
-        blocks.push(Block::Paragraph(sentence(&text).into()));
+        blocks.push(Block::Paragraph(sentence(&growth_text(growth)).into()));
     }
     blocks.push(Block::Code {
         language: "text",
@@ -145,6 +143,25 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
     blocks.push(Block::Bullets(notes));
 }
 
+/// How a suspect grew, from dump to dump.
+fn growth_text(growth: &SuspectGrowth) -> String {
+    let series = |values: &[u64], text: fn(u64) -> String| {
+        let texts: Vec<String> = values.iter().map(|value| text(*value)).collect();
+        texts.join(" → ")
+    };
+    let bytes = series(&growth.bytes, |bytes| ByteSize(bytes).to_string());
+    let bytes_rate = phrase::bytes_rate(growth.rate);
+    // a buffer that grows stays one object
+    if growth.objects.first() == growth.objects.last() {
+        return format!("over the dumps: {bytes}, {bytes_rate}");
+    }
+    format!(
+        "over the dumps: {} objects, {}; {bytes}, {bytes_rate}",
+        series(&growth.objects, grouped),
+        phrase::objects_rate(growth.rate)
+    )
+}
+
 /// A place that would be a suspect, had it grown.
 pub(crate) fn not_growing(large: &Suspect) -> Prose {
     let mut text = Prose::from("Large, but not growing: ").text(large.sentence.as_str());
@@ -156,12 +173,35 @@ pub(crate) fn not_growing(large: &Suspect) -> Prose {
     text.text(".")
 }
 
+/// What goes on growing comes first, by its rate; the rate of anything else says nothing.
 fn growth_table(growth: &[GrowthRow]) -> Table {
-    let mut table = Table::new(&["#objects", "#gained", "#bytes", "#gained", "class", "place"]);
+    let rate_column = match growth.first().map(|row| row.growth.rate.per) {
+        Some(Per::Dump) => "#a dump",
+        _ => "#a minute",
+    };
+    let mut table = Table::new(&[
+        "kind",
+        "shape",
+        rate_column,
+        "#objects",
+        "#gained",
+        "#bytes",
+        "#gained",
+        "class",
+        "place",
+    ]);
     for row in growth.iter().take(ROWS) {
-        let (first, last) = ends(&row.objects);
-        let (first_bytes, last_bytes) = ends(&row.bytes);
+        let growth = &row.growth;
+        let (first, last) = ends(&growth.objects);
+        let (first_bytes, last_bytes) = ends(&growth.bytes);
+        let rate = match growth.kind.goes_on() {
+            true => ByteSize(growth.rate.bytes.max(0.0) as u64).to_string(),
+            false => String::new(),
+        };
         table.row([
+            phrase::growth_kind(growth.kind).into(),
+            phrase::bars(&growth.bytes).into(),
+            rate.into(),
             grouped(last).into(),
             signed(first, last).into(),
             ByteSize(last_bytes).to_string().into(),
@@ -170,6 +210,28 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
                 .into(),
             Prose::new().code(phrase::short_class(&row.class)),
             Prose::new().code(&row.path),
+        ]);
+    }
+    table
+}
+
+/// The dumps that were compared: when, and how large the heap was.
+fn compared(report: &HeapReport) -> Table {
+    let mut table = Table::new(&["dump", "taken", "#reachable"]);
+    let times: Vec<Timestamp> = report.compared.iter().flatten().copied().collect();
+    let dumps = report.compared.iter().zip(&report.reachable_bytes);
+    for (number, (time, bytes)) in dumps.enumerate() {
+        let time = time.map_or_else(
+            || "unknown".to_owned(),
+            |time| match phrase::one_day(&times) {
+                true => time.clock(),
+                false => time.to_string(),
+            },
+        );
+        table.row([
+            format!("{}", number + 1).into(),
+            time.into(),
+            ByteSize(*bytes).to_string().into(),
         ]);
     }
     table
@@ -315,6 +377,7 @@ struct ReportJson<'a> {
     suspects: Vec<SuspectJson<'a>>,
     not_growing: Vec<SuspectJson<'a>>,
     reachable_bytes: &'a [u64],
+    compared: Vec<Option<String>>,
     histogram: Vec<ClassJson<'a>>,
     dominators: Vec<DominatorJson<'a>>,
     threads: Vec<ThreadJson<'a>>,
@@ -390,8 +453,8 @@ struct LocalJson<'a> {
 struct GrowthJson<'a> {
     path: &'a str,
     class: &'a str,
-    objects: &'a [u64],
-    bytes: &'a [u64],
+    #[serde(flatten)]
+    growth: SuspectGrowthJson<'a>,
 }
 
 /// As JSON, schema `leakline.heap-report/1`.
@@ -425,6 +488,7 @@ fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
         suspects: report.suspects.iter().map(suspect_json).collect(),
         not_growing: report.not_growing.iter().map(suspect_json).collect(),
         reachable_bytes: &report.reachable_bytes,
+        compared: report.compared.iter().map(|at| at.map(time)).collect(),
         histogram: report
             .histogram
             .iter()
@@ -451,8 +515,7 @@ fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
             .map(|row| GrowthJson {
                 path: &row.path,
                 class: &row.class,
-                objects: &row.objects,
-                bytes: &row.bytes,
+                growth: (&row.growth).into(),
             })
             .collect(),
     })

@@ -8,6 +8,7 @@ use leakline_heap::{Accumulated, Holder, PathStep, SuspectGrowth};
 use leakline_model::{SpanKind, TimeRange, Timestamp};
 use serde::Serialize;
 
+use crate::phrase;
 use crate::plot::PlotView;
 use crate::report::{EvidenceItem, InvestigationReport, RootCause};
 
@@ -128,6 +129,15 @@ pub(crate) struct SuspectGrowthJson<'a> {
     objects: &'a [u64],
     bytes: &'a [u64],
     objects_per_minute: Option<f64>,
+    kind: &'static str,
+    rate: RateJson,
+}
+
+#[derive(Serialize)]
+struct RateJson {
+    per: &'static str,
+    objects: f64,
+    bytes: f64,
 }
 
 impl<'a> From<&'a SuspectGrowth> for SuspectGrowthJson<'a> {
@@ -135,7 +145,13 @@ impl<'a> From<&'a SuspectGrowth> for SuspectGrowthJson<'a> {
         SuspectGrowthJson {
             objects: &growth.objects,
             bytes: &growth.bytes,
-            objects_per_minute: growth.objects_per_minute.map(rounded),
+            objects_per_minute: growth.objects_per_minute().map(rounded),
+            kind: growth.kind.as_str(),
+            rate: RateJson {
+                per: phrase::per(growth.rate.per),
+                objects: rounded(growth.rate.objects),
+                bytes: rounded(growth.rate.bytes),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The order and form in which an investigation is laid out on the page.
 
 use leakline_correlate::{Attribution, Correlation};
-use leakline_heap::{PathStep, SuspectGrowth};
+use leakline_heap::{PathStep, Per, SuspectGrowth};
 use leakline_model::{ByteSize, SpanKind, Timestamp, grouped};
 
 use crate::case::StepKind;
@@ -207,7 +207,7 @@ fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
         ]);
     }
     if let (Some(first), Some(last)) = (growth.objects.first(), growth.objects.last())
-        && let Some(per_minute) = growth.objects_per_minute
+        && growth.rate.per == Per::Minute
     {
         let gained = last.saturating_sub(*first);
         let gained_bytes = match growth.bytes.as_slice() {
@@ -221,7 +221,7 @@ fn growth_table(cause: &RootCause, growth: &SuspectGrowth) -> Table {
             Prose::from(format!(
                 "{} ({})",
                 grouped(gained),
-                phrase::count_rate(per_minute)
+                phrase::objects_rate(growth.rate)
             )),
             ByteSize(gained_bytes).to_string().into(),
             ByteSize(gained_bytes.checked_div(gained).unwrap_or(0))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leakline_detect::Eta;
+use leakline_heap::{GrowthKind, GrowthRate, Per};
 use leakline_model::{ByteSize, TimeRange, Timestamp, duration_text};
 
 use crate::prose::Prose;
@@ -12,14 +13,14 @@ pub(crate) fn rate(bytes_per_hour: f64) -> String {
     const MIB: f64 = 1024.0 * 1024.0;
     let magnitude = bytes_per_hour.abs();
     let (value, unit) = if magnitude >= 60.0 * MIB {
-        (magnitude / 60.0, "minute")
+        (magnitude / 60.0, "a minute")
     } else if magnitude >= MIB {
-        (magnitude, "hour")
+        (magnitude, "an hour")
     } else {
-        (magnitude * 24.0, "day")
+        (magnitude * 24.0, "a day")
     };
     let sign = if bytes_per_hour < 0.0 { "−" } else { "" };
-    format!("{sign}{} a {unit}", ByteSize(value as u64))
+    format!("{sign}{} {unit}", ByteSize(value as u64))
 }
 
 /// A count per minute, or per hour where that is clearer.
@@ -29,6 +30,49 @@ pub(crate) fn count_rate(per_minute: f64) -> String {
     } else {
         format!("{} an hour", number(per_minute * 60.0))
     }
+}
+
+/// `minute` or `dump`.
+pub(crate) fn per(per: Per) -> &'static str {
+    match per {
+        Per::Minute => "minute",
+        Per::Dump => "dump",
+    }
+}
+
+/// A count over time: `100 a minute`, `2.50 an hour`, `1,000 a dump`.
+pub(crate) fn objects_rate(rate: GrowthRate) -> String {
+    match rate.per {
+        Per::Minute => count_rate(rate.objects),
+        Per::Dump => format!("{} a dump", number(rate.objects)),
+    }
+}
+
+/// Bytes over time: `31.2 MiB a minute`, `4.10 MiB a dump`.
+pub(crate) fn bytes_rate(rate: GrowthRate) -> String {
+    match rate.per {
+        Per::Minute => self::rate(rate.bytes * 60.0),
+        Per::Dump => format!("{} a dump", ByteSize(rate.bytes.max(0.0) as u64)),
+    }
+}
+
+/// In which manner something grows, for a table.
+pub(crate) fn growth_kind(kind: GrowthKind) -> &'static str {
+    match kind {
+        GrowthKind::WarmUp => "warm-up",
+        other => other.as_str(),
+    }
+}
+
+/// The shape of a series, one block for each value: `▂▄▆█`; the largest is a full block.
+pub(crate) fn bars(values: &[u64]) -> String {
+    const BLOCKS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let largest = values.iter().copied().max().unwrap_or(0).max(1);
+    let block = |value: &u64| {
+        let height = (*value as f64 / largest as f64 * 8.0).ceil() as usize;
+        BLOCKS.get(height).copied().unwrap_or('·')
+    };
+    values.iter().map(block).collect()
 }
 
 /// Three significant digits, thousands grouped: `2,914`, `31.2`, `1.00`, `0.031`.

@@ -224,21 +224,26 @@ fn dumps_are_compared_in_the_order_of_their_times() {
     check(
         &[&late, &early],
         expect![[r#"
-        Mind: the dumps were not given oldest first; they are compared in the order of the times in their
-        headers.
-        1. static Main.second → ArrayList holds 9,000 Second (3.74 MiB, 64 %). 99 % sure.
-        Over the dumps: 5,000 → 9,000 objects, 2,000 a minute.
-            static field
-            └─ class shop.Main @ 0x7005d2710  .second
-               └─ java.util.ArrayList @ 0x7005d2700
-          • Fix: Remove from Main.second what is no longer needed, or keep only the latest.
-        Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 36 %); it did not
-        grow between the dumps.
-        GROWTH
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
-          objects  gained     bytes     gained  class   place
-            9,000  +4,000  3.74 MiB  +1.66 MiB  Second  static Main.second → ArrayList
-    "#]],
+            Mind: the dumps were not given oldest first; they are compared in the order of the times in their
+            headers.
+            1. static Main.second → ArrayList holds 9,000 Second (3.74 MiB, 64 %). 89 % sure.
+            Over the dumps: 5,000 → 9,000 objects, 2,000 a minute; 2.08 MiB → 3.74 MiB, 49.9 MiB an hour.
+                static field
+                └─ class shop.Main @ 0x7005d2710  .second
+                   └─ java.util.ArrayList @ 0x7005d2700
+              • Against it: two dumps cannot tell steady growth from warm-up; a third can.
+              • Fix: Remove from Main.second what is no longer needed, or keep only the latest.
+            Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 36 %); it did not
+            grow between the dumps.
+            GROWTH
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+              dump  taken     reachable
+              1     11:00:00   4.16 MiB
+              2     11:02:00   5.82 MiB
+              kind    shape  a minute  objects  gained     bytes     gained  class   place
+              recent  ▅█      852 KiB    9,000  +4,000  3.74 MiB  +1.66 MiB  Second  static Main.second →
+                                                                                     ArrayList
+        "#]],
     );
 }
 
@@ -252,10 +257,15 @@ fn what_does_not_grow_is_named() {
     check(
         &[&early, &late],
         expect![[r#"
-        None: nothing grew between the dumps.
-        Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 100 %); it did
-        not grow between the dumps.
-    "#]],
+            None: nothing goes on growing between the dumps.
+            Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 100 %); it did
+            not grow between the dumps.
+            GROWTH
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+              dump  taken     reachable
+              1     11:00:00   2.08 MiB
+              2     11:01:00   2.09 MiB
+        "#]],
     );
 }
 
@@ -301,6 +311,89 @@ fn dumps_of_two_programs_are_not_compared() {
                └─ java.util.ArrayList @ 0x700214650
           • Fix: Remove from Main.first what is no longer needed, or keep only the latest.
     "#]],
+    );
+}
+
+/// What a cut-off dump lacks is no change, wherever in the series it stands.
+#[test]
+fn incomplete_dumps_are_not_compared() {
+    let dumps: Vec<Vec<u8>> = (0..4)
+        .map(|number| {
+            dump(
+                "shop",
+                Some(60.0 * number as f64),
+                5_000,
+                3_000 * (number + 1),
+            )
+        })
+        .collect();
+    let [first, second, third, fourth] = [0, 1, 2, 3].map(|number| &dumps[number][..]);
+    let (whole, _) = report(&[first, second, fourth]);
+    let (with_cut, _) = report(&[first, second, &third[..third.len() / 2], fourth]);
+    assert_eq!(with_cut.suspects, whole.suspects);
+    check(
+        &[first, second, &third[..third.len() / 2], fourth],
+        expect![[r#"
+            Mind: dump 3 is incomplete: what it lacks would pass for change, so it is left out of the
+            comparison.
+            1. static Main.second → ArrayList holds 12,000 Second (4.99 MiB, 71 %). 99 % sure.
+            Over the dumps: 3,000 → 6,000 → 12,000 objects, 3,000 a minute; 1.25 MiB → 2.49 MiB → 4.99 MiB,
+            1.25 MiB a minute.
+                static field
+                └─ class shop.Main @ 0x700711c70  .second
+                   └─ java.util.ArrayList @ 0x700711c60
+              • Fix: Remove from Main.second what is no longer needed, or keep only the latest.
+            Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 29 %); it did not
+            grow between the dumps.
+            GROWTH
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+              dump  taken     reachable
+              1     11:00:00   3.33 MiB
+              2     11:01:00   4.57 MiB
+              3     11:03:00   7.07 MiB
+              kind    shape  a minute  objects  gained     bytes     gained  class   place
+              steady  ▃▅█    1.25 MiB   12,000  +9,000  4.99 MiB  +3.74 MiB  Second  static Main.second →
+                                                                                     ArrayList
+        "#]],
+    );
+    // the latest is cut off: the one before is reported on
+    check(
+        &[first, second, &third[..third.len() / 2]],
+        expect![[r#"
+            Mind: dump 3 is incomplete: what it lacks would pass for change, so it is left out of the
+            comparison.
+            Mind: the report is on dump 2, the latest that is complete.
+            1. static Main.second → ArrayList holds 6,000 Second (2.49 MiB, 55 %). 89 % sure.
+            Over the dumps: 3,000 → 6,000 objects, 3,000 a minute; 1.25 MiB → 2.49 MiB, 1.25 MiB a minute.
+                static field
+                └─ class shop.Main @ 0x7004931b0  .second
+                   └─ java.util.ArrayList @ 0x7004931a0
+              • Against it: two dumps cannot tell steady growth from warm-up; a third can.
+              • Fix: Remove from Main.second what is no longer needed, or keep only the latest.
+            Large, but not growing: static Main.first → ArrayList holds 5,000 First (2.08 MiB, 45 %); it did not
+            grow between the dumps.
+            GROWTH
+            ────────────────────────────────────────────────────────────────────────────────────────────────────
+              dump  taken     reachable
+              1     11:00:00   3.33 MiB
+              2     11:01:00   4.57 MiB
+              kind    shape  a minute  objects  gained     bytes     gained  class   place
+              recent  ▅█     1.25 MiB    6,000  +3,000  2.49 MiB  +1.25 MiB  Second  static Main.second →
+                                                                                     ArrayList
+        "#]],
+    );
+    // nothing is complete, so nothing is compared
+    check(
+        &[&first[..first.len() / 2], &second[..second.len() / 2]],
+        expect![[r#"
+            Mind: dump 2 is incomplete: what it lacks would pass for change, so nothing is compared with it.
+            1. static Main.first → ArrayList holds 5,000 First (2.08 MiB, 91 %). 78 % sure.
+                static field
+                └─ class shop.Main @ 0x7004931b0  .first
+                   └─ java.util.ArrayList @ 0x700214650
+              • Against it: the dump is cut off, so the holder is a guess from the references that are left.
+              • Fix: Remove from Main.first what is no longer needed, or keep only the latest.
+        "#]],
     );
 }
 

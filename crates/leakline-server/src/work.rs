@@ -230,7 +230,12 @@ impl Workshop {
         let files = dumps
             .iter()
             .map(|dump| Ok::<_, AnalysisError>(DumpFile::open(directory.join(&dump.name))?));
-        let (findings, _) = gather::analyze(files, &DumpOptions::default(), DumpFile::release)?;
+        // dumps are taken of processes whose metrics grow, and not while these warm up
+        let options = DumpOptions {
+            warmed_up: true,
+            ..DumpOptions::default()
+        };
+        let (findings, _) = gather::analyze(files, &options, DumpFile::release)?;
         Ok(findings)
     }
 }

@@ -12,10 +12,11 @@ use crate::progress::Progress;
 
 /// Analyses the dumps at `paths`, oldest first: the findings on the last one, and the facts of
 /// each. What is wrong with the file around a dump (gzip that is cut off, say) stands among the
-/// dump's problems.
+/// dump's problems. `warmed_up` says whether the process had warmed up before the first dump.
 pub fn analyze(
     paths: &[PathBuf],
     references: References,
+    warmed_up: bool,
 ) -> anyhow::Result<(HeapFindings, Vec<DumpFacts>)> {
     let bar = Progress::bar("reading");
     let tell = |phase: Phase, share: f32| bar.set(phase_name(phase), share);
@@ -29,6 +30,7 @@ pub fn analyze(
     });
     let options = DumpOptions {
         references,
+        warmed_up,
         progress: Some(&tell),
     };
     let result = gather::analyze::<_, DumpError>(dumps, &options, DumpFile::release);
@@ -38,15 +40,14 @@ pub fn analyze(
         }
         (error, _) => error.into(),
     })?;
+    // the report is on one of the dumps, wherever that stands in the order given
+    let is_reported = |facts: &DumpFacts| *facts == findings.report.dump;
+    let reported = facts.iter().rposition(is_reported);
     for (facts, problems) in facts.iter_mut().zip(problems) {
         facts.complete &= problems.is_empty();
         facts.problems.splice(0..0, problems);
     }
-    // the report is on the latest dump, wherever it stands in the order given
-    let reported = facts
-        .iter()
-        .rfind(|facts| facts.taken_at == findings.report.dump.taken_at);
-    if let Some(facts) = reported {
+    if let Some(facts) = reported.and_then(|number| facts.get(number)) {
         findings.report.dump = facts.clone();
     }
     Ok((findings, facts))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use leakline_correlate::DumpTime;
-use leakline_detect::Assessment;
+use leakline_detect::{Assessment, Verdict};
 use leakline_heap::References;
 use leakline_investigate::{CaseFile, Dump, LogEntry, Purpose, StepKind, gather};
 use leakline_model::Timestamp;
@@ -132,7 +132,9 @@ fn choose(
 }
 
 fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
-    let (findings, facts) = dumps::analyze(paths, References::Strong)?;
+    let leaking = |assessment: &Assessment| assessment.verdict == Verdict::Leaking;
+    let warmed_up = case.assessments.iter().any(leaking);
+    let (findings, facts) = dumps::analyze(paths, References::Strong, warmed_up)?;
     let mut dumps = Vec::new();
     for (path, facts) in paths.iter().zip(facts) {
         let Some(taken_at) = facts.taken_at else {

@@ -19,11 +19,11 @@ pub(crate) use wording::Wording;
 
 use crate::collections::{self, Owner, Role, owner, short_name};
 use crate::graph::{Heap, NONE};
-use crate::growth::{HeapSummary, History};
+use crate::growth::History;
 use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
-use crate::report::{Accumulated, GrowthRow, Pattern, Suspect, SuspectGrowth, Totals};
+use crate::report::{Accumulated, Pattern, Suspect, SuspectGrowth, Totals};
 use crate::retention::Retention;
 use crate::roots::Thread;
 
@@ -40,13 +40,8 @@ const LEAST_GAIN_SHARE: f64 = 0.01;
 /// What is less certain is not reported.
 const LEAST_CONFIDENCE: f64 = 0.3;
 
-/// Growth by this share of the heap is the least that counts as the whole of it: what moves in a
-/// heap that hardly grows explains nothing.
-const LEAST_HEAP_GAIN_SHARE: f64 = 0.05;
 /// Objects looked at between a map and its first entry.
 const MAX_STEPS_TO_A_KEY: usize = 32;
-/// What explains less of the heap's growth did not grow to speak of.
-const LEAST_PART: f64 = 0.1;
 /// What explains this share of the heap's growth is a suspect whoever owns it.
 const TELLING_PART: f64 = 0.5;
 
@@ -56,8 +51,6 @@ pub(crate) struct Found {
     pub(crate) suspects: Vec<Suspect>,
     /// What would be one of them for its size, but did not grow since the earlier dumps.
     pub(crate) not_growing: Vec<Suspect>,
-    /// What grew since the earlier dumps.
-    pub(crate) growth: Vec<GrowthRow>,
 }
 
 /// Suspects, and what speaks of growth since the earlier dumps.
@@ -65,26 +58,22 @@ pub(crate) fn find(
     heap: &Heap<'_>,
     retention: &Retention,
     places: &Places,
-    summary: &HeapSummary,
-    earlier: &[HeapSummary],
+    tree: &PlaceTree,
+    history: Option<&History<'_>>,
     totals: &Totals,
 ) -> Found {
-    let history = (!earlier.is_empty()).then(|| History::new(earlier, summary));
     let court = Court {
         heap,
         retention,
         places,
-        tree: &summary.tree,
+        tree,
         totals,
-        history: history.as_ref(),
+        history,
     };
     let (suspects, not_growing) = court.suspects();
     Found {
         suspects,
         not_growing,
-        growth: history
-            .as_ref()
-            .map_or_else(Vec::new, |history| history.rows(summary)),
     }
 }
 
@@ -94,7 +83,7 @@ struct Court<'c, 'a> {
     places: &'c Places,
     tree: &'c PlaceTree,
     totals: &'c Totals,
-    history: Option<&'c History>,
+    history: Option<&'c History<'c>>,
 }
 
 impl Court<'_, '_> {
@@ -120,7 +109,10 @@ impl Court<'_, '_> {
             b.total_cmp(a)
                 .then_with(|| first.sentence.cmp(&second.sentence))
         });
-        let grows = |suspect: &Suspect| suspect.growth.as_ref().is_none_or(|g| self.has_grown(g));
+        let grows = |suspect: &Suspect| match (self.history, &suspect.growth) {
+            (Some(history), Some(growth)) => history.grows(growth),
+            _ => true,
+        };
         let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = suspects
             .into_iter()
             .map(|(_, suspect)| suspect)
@@ -130,7 +122,7 @@ impl Court<'_, '_> {
         (suspects, not_growing)
     }
 
-    /// Piles by size, and piles by growth that are not among them.
+    /// Piles by growth, and piles by size that are not among them.
     fn piles(&self) -> Vec<Pile> {
         let heap_bytes = self.totals.bytes as f64;
         let least = LEAST_BYTES
@@ -146,18 +138,26 @@ impl Court<'_, '_> {
         let mut found = piles(self.tree, &measure, &Limits::of_size(least));
         if let Some(history) = self.history {
             let least = (LEAST_BYTES / 2).max((heap_bytes * LEAST_GAIN_SHARE) as u64);
-            for pile in history.piles(self.tree, least.min(LARGE_BYTES)) {
-                let known = |other: &Pile| {
-                    other.owner == pile.owner
-                        || self.tree.path(pile.owner).contains(&other.owner)
-                        || self.tree.path(other.owner).contains(&pile.owner)
-                };
-                if !found.iter().any(known) {
-                    found.push(pile);
-                }
-            }
+            let gained = history.piles(least.min(LARGE_BYTES));
+            found.retain(|pile| !self.is_found_in(pile, &gained, history));
+            found.extend(gained);
         }
         found
+    }
+
+    /// Whether what a pile gained is found at, above or below its place as well: growth says more
+    /// precisely than size where it happens.
+    fn is_found_in(&self, pile: &Pile, gained: &[Pile], history: &History<'_>) -> bool {
+        let is_at_or_below = |a: usize, b: usize| a == b || self.tree.path(a).contains(&b);
+        let gain = history.gain(pile.place());
+        let within = gained
+            .iter()
+            .filter(|other| is_at_or_below(other.owner, pile.owner));
+        let found: u64 = within.map(|other| other.bytes).sum();
+        let mut around = gained
+            .iter()
+            .filter(|other| is_at_or_below(pile.owner, other.owner));
+        found > 0 && found >= gain / 2 || around.any(|other| gain >= other.bytes / 2)
     }
 
     /// The suspect that a pile makes, with its rank; `None` when it is none.
@@ -175,11 +175,10 @@ impl Court<'_, '_> {
         };
         verdict.weigh_size(share, element.objects, pile.kind);
         // growth says what size alone may mean, and comes before all that excuses a place
-        let explained = growth.as_ref().map(|growth| self.explained(growth));
-        if let (Some(growth), Some(explained)) = (&growth, explained) {
-            verdict.weigh_growth(growth, explained, self.has_grown(growth));
-        }
-        let tells = explained.is_some_and(|explained| explained >= TELLING_PART);
+        let tells = match (self.history, &growth) {
+            (Some(history), Some(growth)) => verdict.weigh_growth(history, pile, growth),
+            _ => false,
+        };
         let culprit = self.culprit(pile, &wording);
         verdict.weigh_owner(culprit, share, retained_bytes, tells);
         self.weigh_bounds(pile, tells, &mut verdict);
@@ -209,11 +208,14 @@ impl Court<'_, '_> {
         let accumulates = Accumulated {
             class: element.class.clone(),
             key_class: self.key_class(pile),
-            objects: element.objects,
-            bytes: match element.retained * 2 >= element.bytes {
-                true => element.retained,
-                false => element.bytes,
-            },
+            objects: self.elements(pile).map(|node| node.objects).sum(),
+            bytes: self
+                .elements(pile)
+                .map(|node| match node.retained * 2 >= node.bytes {
+                    true => node.retained,
+                    false => node.bytes,
+                })
+                .sum(),
         };
         let shared_with = other
             .filter(|_| is_shared)
@@ -224,7 +226,10 @@ impl Court<'_, '_> {
         let sentence = self.sentence(pile, &wording, retained_bytes, share, shared_with);
         let rank = match &growth {
             // what grows comes before what is merely large
-            Some(growth) => gain(growth) as f64 * verdict.confidence + share * verdict.confidence,
+            Some(growth) if growth.kind.goes_on() => {
+                (growth.rate.bytes + share) * verdict.confidence
+            }
+            Some(growth) => (growth.gained_bytes() as f64 + share) * verdict.confidence,
             None => retained_bytes as f64 * verdict.confidence,
         };
         let suspect = Suspect {
@@ -240,6 +245,15 @@ impl Court<'_, '_> {
             pattern: self.pattern(pile),
         };
         Some((rank, suspect))
+    }
+
+    /// The places of what piles up: of all classes, where none of them is most.
+    fn elements(&self, pile: &Pile) -> impl Iterator<Item = &Node> {
+        let places = match pile.is_mixed(self.tree) {
+            true => pile.elements.clone(),
+            false => vec![pile.element],
+        };
+        places.into_iter().map(|place| &self.tree.nodes[place])
     }
 
     /// Bytes freed if the pile went, and whether something besides its owner holds it.
@@ -284,18 +298,6 @@ impl Court<'_, '_> {
             .max()
             .unwrap_or(Owner::Platform);
         element.max(below).max(wording.holder_owner())
-    }
-
-    /// The part of the heap's growth since the first dump that a pile explains, 0 to 1.
-    fn explained(&self, growth: &SuspectGrowth) -> f64 {
-        let heap = self.history.map_or(0, History::heap_gain) as f64;
-        let least = self.totals.bytes as f64 * LEAST_HEAP_GAIN_SHARE;
-        (gain(growth) as f64 / heap.max(least).max(1.0)).min(1.0)
-    }
-
-    /// Whether a pile gained enough to speak of.
-    fn has_grown(&self, growth: &SuspectGrowth) -> bool {
-        self.explained(growth) >= LEAST_PART || gain(growth) >= LARGE_BYTES
     }
 
     /// Collections that keep themselves small. The only reason to extend `LinkedHashMap` is to
@@ -424,6 +426,13 @@ impl Court<'_, '_> {
         let statement = match pile.kind {
             PileKind::Elements | PileKind::Roots if self.holds_loaders(pile) => {
                 format!("{chain} holds {count} {class} that keep their class loaders {size}")
+            }
+            PileKind::Elements if pile.is_mixed(self.tree) => {
+                let objects = self.elements(pile).map(|node| node.objects).sum();
+                let (objects, classes) = (grouped(objects), pile.elements.len());
+                format!(
+                    "{chain} holds {objects} objects of {classes} classes, such as {class} {size}"
+                )
             }
             PileKind::Elements => match self.outer_objects(pile) {
                 Some(outer) => format!(
@@ -589,17 +598,14 @@ impl Verdict {
     }
 
     /// Where growth is measured, size is half of the case, and the part of the heap's growth
-    /// that the place explains is the other half.
-    fn weigh_growth(&mut self, growth: &SuspectGrowth, explained: f64, has_grown: bool) {
-        if !has_grown {
-            // large, but no larger than before: not a leak, at least not between these dumps
-            let grew = if gain(growth) > 0 {
-                "hardly grew"
-            } else {
-                "did not grow"
-            };
-            return self.speak_against(0.4, &format!("it {grew} between the dumps"));
+    /// that the place explains is the other half. Whether that part is telling.
+    fn weigh_growth(&mut self, history: &History<'_>, pile: &Pile, growth: &SuspectGrowth) -> bool {
+        if !history.grows(growth) {
+            // large, but no longer growing: not a leak, at least not between these dumps
+            self.speak_against(0.4, history.excuse(growth));
+            return false;
         }
+        let explained = history.explained(growth);
         self.confidence = self.confidence.min(0.5) + 0.49 * explained;
         if explained < TELLING_PART {
             let evidence = format!(
@@ -608,18 +614,10 @@ impl Verdict {
             );
             self.speak_against(0.1, &evidence);
         }
-        let rises = |values: &[u64]| values.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rises(&growth.objects) && !rises(&growth.bytes) {
-            self.speak_against(0.1, "it did not grow between all of the dumps");
+        for (weight, doubt) in history.doubts(pile, growth) {
+            self.speak_against(weight, &doubt);
         }
-    }
-}
-
-/// Bytes gained from the first to the last dump.
-fn gain(growth: &SuspectGrowth) -> u64 {
-    match (growth.bytes.first(), growth.bytes.last()) {
-        (Some(first), Some(last)) => last.saturating_sub(*first),
-        _ => 0,
+        explained >= TELLING_PART
     }
 }
 

@@ -43,7 +43,7 @@ impl Limits {
             least_bytes,
             least_objects: 4,
             least_ratio: 1,
-            least_single: u64::MAX,
+            least_single: least_bytes.max(1 << 20),
         }
     }
 }
@@ -73,6 +73,8 @@ pub(crate) struct Pile {
     pub(crate) owner: usize,
     /// The place that says best what they are.
     pub(crate) element: usize,
+    /// The places of all of them: several where they are of several classes.
+    pub(crate) elements: Vec<usize>,
     /// Bytes at and below the owner, in the given measure.
     pub(crate) bytes: u64,
     /// Elements for each holder: how sharply the numbers rise here.
@@ -86,6 +88,12 @@ impl Pile {
             PileKind::Roots | PileKind::Finalizers => self.element,
             _ => self.owner,
         }
+    }
+
+    /// Whether no class has half of the elements.
+    pub(crate) fn is_mixed(&self, tree: &PlaceTree) -> bool {
+        let counts = || self.elements.iter().map(|place| tree.nodes[*place].objects);
+        counts().max().unwrap_or(0) * 2 < counts().sum()
     }
 }
 
@@ -145,6 +153,7 @@ impl Search<'_> {
                 kind,
                 owner: node,
                 element,
+                elements: vec![element],
                 bytes: self.bytes(node),
                 ratio,
             })
@@ -198,6 +207,20 @@ impl Search<'_> {
             && uniform)
             .then(|| self.telling(heaviest))
             .and_then(|element| pile(PileKind::Elements, element, ratio))
+            .map(|pile| Pile {
+                elements: self.of_one_kind(heaviest, elements),
+                ..pile
+            })
+    }
+
+    /// The elements that are held as this one is: the values of a map, and not its keys.
+    fn of_one_kind(&self, element: usize, mut elements: Vec<usize>) -> Vec<usize> {
+        let held = |element: usize| {
+            let place = &self.tree.nodes[element];
+            (place.parent, &place.step)
+        };
+        elements.retain(|other| held(*other) == held(element));
+        elements
     }
 
     /// A pile further down that holds most of these bytes, if the numbers rise more there.
@@ -257,14 +280,22 @@ impl Search<'_> {
             .unwrap_or(element)
     }
 
-    /// One object that is large by itself.
+    /// One object that is large by itself, or that grew.
     fn single(&self, node: usize) -> Option<Pile> {
         let place = &self.tree.nodes[node];
-        (place.objects > 0 && place.own_bytes / place.objects >= self.limits.least_single).then(
+        let own = match self.measure.gained {
+            true => {
+                let below = place.children.iter().map(|child| self.bytes(*child));
+                self.bytes(node).saturating_sub(below.sum())
+            }
+            false => place.own_bytes,
+        };
+        (node != 0 && place.objects > 0 && own / place.objects >= self.limits.least_single).then(
             || Pile {
                 kind: PileKind::Single,
                 owner: node,
                 element: node,
+                elements: vec![node],
                 bytes: self.bytes(node),
                 ratio: 1,
             },

@@ -158,8 +158,16 @@ impl Program {
             .iter()
             .map(|value| self.heap.instance(self.node).set("value", *value).id())
             .collect();
-        let table = self.heap.object_array(self.node, &nodes);
+        self.map_of_nodes(&nodes)
+    }
+
+    pub(crate) fn map_of_nodes(&mut self, nodes: &[ObjectId]) -> ObjectId {
+        let table = self.heap.object_array(self.node, nodes);
         self.heap.instance(self.map).set("table", table).id()
+    }
+
+    pub(crate) fn node_class(&self) -> ClassId {
+        self.node
     }
 
     pub(crate) fn keyed_map(&mut self, keys: &[ObjectId], values: &[ObjectId]) -> ObjectId {

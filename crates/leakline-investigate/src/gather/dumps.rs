@@ -14,6 +14,8 @@ use crate::case::HeapFindings;
 pub struct DumpOptions<'p> {
     /// Which references hold their referents.
     pub references: References,
+    /// Whether the process is known to have warmed up before the first dump.
+    pub warmed_up: bool,
     /// Told how far the work on the present dump is.
     pub progress: Option<Progress<'p>>,
 }
@@ -22,7 +24,8 @@ pub struct DumpOptions<'p> {
 /// growth since the earliest, and the facts of each dump in the order given.
 ///
 /// Dumps are ordered by the times in their headers when all have one. A dump that is given twice
-/// counts once, and one that cannot be of the same process is not compared; the report says so in
+/// counts once; one that cannot be of the same process, or is incomplete, is not compared, and the
+/// report is on the latest that is complete. What was left out stands in
 /// [`HeapReport::comparison_problems`](leakline_heap::HeapReport::comparison_problems).
 ///
 /// One dump at a time is in memory, and at most two are open; `dumps` is asked for the next only
@@ -65,7 +68,14 @@ where
         };
         findings = series.judge(&source, series.latest(), options)?;
     }
-    if !series.chronological().is_sorted() {
+    let order = series.chronological();
+    if order.last().is_some_and(|last| *last != series.latest()) {
+        findings.report.comparison_problems.push(format!(
+            "the report is on dump {}, the latest that is complete",
+            series.latest() + 1
+        ));
+    }
+    if !order.is_sorted() {
         let problem = "the dumps were not given oldest first; they are compared in the order of the times in their headers";
         let problems = &mut findings.report.comparison_problems;
         problems.insert(0, problem.to_owned());
@@ -84,6 +94,12 @@ struct Source<'s> {
 struct Read {
     facts: DumpFacts,
     summary: HeapSummary,
+}
+
+impl Read {
+    fn is_complete(&self) -> bool {
+        self.facts.complete
+    }
 }
 
 /// Dumps read so far, in the order given.
@@ -133,8 +149,13 @@ impl Series {
         order
     }
 
+    /// The dump that the report is on: the latest that is complete, or of incomplete ones the
+    /// latest.
     fn latest(&self) -> usize {
-        self.chronological().last().copied().unwrap_or(0)
+        let order = self.chronological();
+        let is_complete = |number: &&usize| self.read.get(**number).is_some_and(Read::is_complete);
+        let latest = order.iter().rfind(is_complete).or(order.last());
+        latest.copied().unwrap_or(0)
     }
 
     /// Analyses dump `number` against those of `earlier` that can be compared with it, and says
@@ -153,18 +174,48 @@ impl Series {
                 .collect();
             let options = AnalyzeOptions {
                 earlier: &earlier,
+                warmed_up: options.warmed_up,
                 progress: options.progress,
                 ..AnalyzeOptions::default()
             };
             leakline_heap::analyze(heap, &options)
         };
-        let analysis = analyze(earlier);
-        let (comparable, problems) = self.comparable(&analysis.summary, number, earlier);
-        if comparable.len() == earlier.len() {
+        let (complete, mut problems) = self.complete(heap, number, earlier);
+        let analysis = analyze(&complete);
+        let (comparable, others) = self.comparable(&analysis.summary, number, &complete);
+        problems.extend(others);
+        if comparable.len() == complete.len() {
             (analysis, problems)
         } else {
             (analyze(&comparable), problems)
         }
+    }
+
+    /// Which of `earlier` are complete, and what is said of the others; none of them if dump
+    /// `number` is not complete itself.
+    fn complete(
+        &self,
+        heap: &Heap<'_>,
+        number: usize,
+        earlier: &[usize],
+    ) -> (Vec<usize>, Vec<String>) {
+        let is_complete = |other: &usize| self.read.get(*other).is_some_and(Read::is_complete);
+        if !heap.facts().complete && !earlier.is_empty() {
+            let problem = format!(
+                "dump {} is incomplete: what it lacks would pass for change, so nothing is compared with it",
+                number + 1
+            );
+            return (Vec::new(), vec![problem]);
+        }
+        let (complete, incomplete): (Vec<usize>, Vec<usize>) =
+            earlier.iter().partition(|other| is_complete(other));
+        let problem = |other: &usize| {
+            format!(
+                "dump {} is incomplete: what it lacks would pass for change, so it is left out of the comparison",
+                other + 1
+            )
+        };
+        (complete, incomplete.iter().map(problem).collect())
     }
 
     /// Which of `earlier` can be compared with dump `number`, and what is wrong with the others.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use leakline_correlate::{Attribution, Correlation, DumpTime, Growth};
 use leakline_detect::{Assessment, Eta, Evidence, LeakSignal, Plot, Verdict};
 use leakline_heap::{
-    Accumulated, ClassRow, DominatorRow, DumpFacts, GrowthRow, HeapReport, Holder, LocalRow,
-    PathStep, Pattern, Suspect, SuspectGrowth, ThreadRow, Totals,
+    Accumulated, ClassRow, DominatorRow, DumpFacts, GrowthKind, GrowthRate, GrowthRow, HeapReport,
+    Holder, LocalRow, PathStep, Pattern, Per, Suspect, SuspectGrowth, ThreadRow, Totals,
 };
 use leakline_investigate::{
     CaseFile, Deploy, Dump, HeapFindings, LogEntry, Purpose, StepKind, Surroundings,
@@ -213,7 +213,8 @@ pub fn suspect() -> Suspect {
         growth: Some(SuspectGrowth {
             objects: vec![6_498, 9_412],
             bytes: vec![61 * MIB, 88 * MIB],
-            objects_per_minute: Some(3_122.1),
+            kind: GrowthKind::Recent,
+            rate: per_minute(3_122.1, 30_331_995.0),
         }),
         confidence: 0.95,
         counter_evidence: vec![
@@ -248,6 +249,7 @@ pub fn heap_report() -> HeapReport {
         suspects: vec![suspect()],
         not_growing: Vec::new(),
         reachable_bytes: vec![73 * MIB, 101 * MIB],
+        compared: vec![Some(at("14:03:21")), Some(at("14:04:17"))],
         comparison_problems: Vec::new(),
         histogram: vec![
             class("byte[]", 121_005, 84 * MIB, 84 * MIB),
@@ -298,19 +300,35 @@ pub fn heap_report() -> HeapReport {
     }
 }
 
+fn per_minute(objects: f64, bytes: f64) -> GrowthRate {
+    GrowthRate {
+        objects,
+        bytes,
+        per: Per::Minute,
+    }
+}
+
 pub fn growth_rows() -> Vec<GrowthRow> {
     vec![
         GrowthRow {
             path: "static OrderController.responseCache → ConcurrentHashMap".to_owned(),
             class: "com.example.orders.Order".to_owned(),
-            objects: vec![6_498, 9_412],
-            bytes: vec![61 * MIB, 88 * MIB],
+            growth: SuspectGrowth {
+                objects: vec![6_498, 9_412],
+                bytes: vec![61 * MIB, 88 * MIB],
+                kind: GrowthKind::Recent,
+                rate: per_minute(3_122.1, 30_331_995.0),
+            },
         },
         GrowthRow {
             path: "static Metrics.buffers → ArrayList".to_owned(),
             class: "byte[]".to_owned(),
-            objects: vec![40, 38],
-            bytes: vec![40_960, 38_912],
+            growth: SuspectGrowth {
+                objects: vec![40, 38],
+                bytes: vec![40_960, 38_912],
+                kind: GrowthKind::Shrinking,
+                rate: per_minute(-2.1, -2_194.3),
+            },
         },
     ]
 }
