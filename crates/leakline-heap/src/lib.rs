@@ -50,6 +50,7 @@ mod classes;
 mod collections;
 mod dominators;
 mod error;
+mod fields;
 mod graph;
 mod growth;
 mod histogram;

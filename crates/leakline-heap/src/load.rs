@@ -10,6 +10,7 @@ use leakline_hprof::{
 use rayon::prelude::*;
 
 use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
+use crate::collections;
 use crate::error::HeapError;
 use crate::graph::{Heap, NONE};
 use crate::index::{AddressIndex, Finder};
@@ -259,6 +260,7 @@ fn empty_class(id: u64, name: crate::symbols::Symbol, kind: ClassKind) -> Class 
         fields: Vec::new(),
         slots: Vec::new(),
         static_slots: Vec::new(),
+        static_limits: Vec::new(),
         static_primitive_bytes: 0,
         dump_size: 0,
         referent: None,
@@ -306,7 +308,14 @@ fn describe(
     for field in dump.static_fields() {
         match field.value {
             Value::Object(_) => class.static_slots.push(name(field.name_id)),
-            value => class.static_primitive_bytes += dump_bytes(value.value_type(), 8),
+            value => {
+                class.static_primitive_bytes += dump_bytes(value.value_type(), 8);
+                let is_number = matches!(value, Value::Int(_) | Value::Long(_));
+                let named = names.string(field.name_id);
+                if is_number && named.is_some_and(|name| collections::is_limit(&name)) {
+                    class.static_limits.push((name(field.name_id), value));
+                }
+            }
         }
     }
     // old virtual machines list what the constant pool refers to
