@@ -3,6 +3,7 @@
 use leakline_hprof::{ClassDump, PrimitiveType, Value, ValueType, java_class_name};
 
 use crate::classes::{Class, ClassKind, ClassNumber, Classes, Field, dump_bytes, find};
+use crate::collections;
 use crate::graph::NONE;
 use crate::index::AddressIndex;
 use crate::scan::{Names, Scan};
@@ -91,6 +92,7 @@ fn empty_class(id: u64, name: Symbol, kind: ClassKind) -> Class {
         fields: Vec::new(),
         slots: Vec::new(),
         static_slots: Vec::new(),
+        static_limits: Vec::new(),
         static_primitive_bytes: 0,
         dump_size: 0,
         referent: None,
@@ -138,7 +140,14 @@ fn describe(
     for field in dump.static_fields() {
         match field.value {
             Value::Object(_) => class.static_slots.push(name(field.name_id)),
-            value => class.static_primitive_bytes += dump_bytes(value.value_type(), 8),
+            value => {
+                class.static_primitive_bytes += dump_bytes(value.value_type(), 8);
+                let is_number = matches!(value, Value::Int(_) | Value::Long(_));
+                let named = names.string(field.name_id);
+                if is_number && named.is_some_and(|name| collections::is_limit(&name)) {
+                    class.static_limits.push((name(field.name_id), value));
+                }
+            }
         }
     }
     // old virtual machines list what the constant pool refers to

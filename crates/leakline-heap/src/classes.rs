@@ -1,6 +1,6 @@
 //! The loaded classes: names, hierarchy, and where in an instance its references stand.
 
-use leakline_hprof::{PrimitiveType, ValueType};
+use leakline_hprof::{PrimitiveType, Value, ValueType};
 
 use crate::graph::NONE;
 use crate::reachability::Strength;
@@ -51,6 +51,8 @@ pub(crate) struct Class {
     pub(crate) slots: Vec<Slot>,
     /// Names of the static fields that hold references.
     pub(crate) static_slots: Vec<Symbol>,
+    /// Static numbers whose names speak of a limit, with their values.
+    pub(crate) static_limits: Vec<(Symbol, Value)>,
     /// Bytes that the static fields take in the class object, by width of a reference.
     pub(crate) static_primitive_bytes: u32,
     /// Bytes of all fields of an instance in the dump.

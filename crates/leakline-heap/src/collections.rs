@@ -65,8 +65,99 @@ const WRAPPERS: &[&str] = &[
     "concurrent.DelayQueue",
 ];
 
-/// Last parts of the names of classes inside collections of `java.util`.
+/// Containers of the JDK outside `java.util`'s public classes, by full name.
+const OTHER_CONTAINERS: &[(&str, Pattern)] = &[
+    ("java.util.TaskQueue", Pattern::Queue),
+    (
+        "jdk.internal.ref.CleanerImpl$CleanableList",
+        Pattern::Collection,
+    ),
+    ("com.google.common.cache.LocalCache", Pattern::Map),
+];
+
+/// Packages of libraries whose classes are collections if their names say so.
+const COLLECTION_PACKAGES: &[&str] = &[
+    "com.carrotsearch.hppc.",
+    "com.google.common.collect.",
+    "gnu.trove.",
+    "io.netty.util.collection.",
+    "io.vavr.collection.",
+    "it.unimi.dsi.fastutil.",
+    "kotlin.collections.",
+    "kotlinx.collections.immutable.",
+    "org.agrona.collections.",
+    "org.apache.commons.collections.",
+    "org.apache.commons.collections4.",
+    "org.eclipse.collections.impl.",
+    "org.jctools.maps.",
+    "org.jctools.queues.",
+    "scala.collection.",
+];
+
+/// Words in the names of such classes, and what they are; the last word that occurs counts.
+const COLLECTION_WORDS: &[(&str, Pattern)] = &[
+    ("Map", Pattern::Map),
+    ("Table", Pattern::Map),
+    ("Multimap", Pattern::Map),
+    ("Trie", Pattern::Map),
+    ("Queue", Pattern::Queue),
+    ("Deque", Pattern::Queue),
+    ("List", Pattern::Collection),
+    ("Set", Pattern::Collection),
+    ("Bag", Pattern::Collection),
+    ("Multiset", Pattern::Collection),
+    ("Stack", Pattern::Collection),
+    ("Vector", Pattern::Collection),
+    ("Buffer", Pattern::Collection),
+    ("Collection", Pattern::Collection),
+];
+
+/// Collections to which nothing can be added, by the beginning of their names.
+const IMMUTABLE: &[&str] = &[
+    "com.google.common.collect.Immutable",
+    "com.google.common.collect.Regular",
+    "com.google.common.collect.Singleton",
+    "java.util.Collections$Singleton",
+    "java.util.EnumMap",
+    "java.util.ImmutableCollections$",
+    "java.util.JumboEnumSet",
+    "java.util.RegularEnumSet",
+    "java.util.concurrent.ArrayBlockingQueue",
+];
+
+/// Words in the name of a number that is a limit.
+const LIMIT_WORDS: &[&str] = &["max", "maximum", "limit", "capacity", "bound"];
+/// Words in the name of a number that limits something else than how many there may be.
+const OTHER_LIMIT_WORDS: &[&str] = &[
+    "age",
+    "attempts",
+    "bytes",
+    "connections",
+    "delay",
+    "depth",
+    "idle",
+    "initial",
+    "interval",
+    "length",
+    "level",
+    "millis",
+    "minutes",
+    "ms",
+    "nanos",
+    "priority",
+    "retries",
+    "seconds",
+    "threads",
+    "time",
+    "timeout",
+    "ttl",
+    "value",
+    "wait",
+];
+
+/// Last parts of the names of classes inside collections.
 const INNER: &[&str] = &[
+    "DualNode",
     "Entry",
     "ForwardingNode",
     "HashEntry",
@@ -82,6 +173,9 @@ const INNER: &[&str] = &[
 /// Holds the value that one thread has of one `ThreadLocal`.
 pub(crate) const THREAD_LOCAL_ENTRY: &str = "java.lang.ThreadLocal$ThreadLocalMap$Entry";
 
+/// An array behind a class.
+const ATOMIC_ARRAY: &str = "java.util.concurrent.atomic.AtomicReferenceArray";
+
 /// What a class is within a structure of objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -93,8 +187,41 @@ pub(crate) enum Role {
     Plain,
 }
 
+/// Whether nothing can be added to a collection of this class.
+pub(crate) fn is_immutable(class: &str) -> bool {
+    IMMUTABLE.iter().any(|known| class.starts_with(known))
+}
+
+/// Whether the class shows another collection and lets nobody add to it.
+pub(crate) fn is_view(class: &str) -> bool {
+    class.starts_with("java.util.Collections$Unmodifiable")
+}
+
+/// Whether a field of this name limits how many there may be: `maximumSize`, `MAX_ENTRIES`.
+pub(crate) fn is_limit(name: &str) -> bool {
+    let words = words(name);
+    let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    any(LIMIT_WORDS) && !any(OTHER_LIMIT_WORDS)
+}
+
+/// The words of a name: `maximumSize`, `MAX_SIZE`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for character in name.chars() {
+        if !character.is_alphanumeric() || character.is_uppercase() && before.is_lowercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphanumeric()) {
+            word.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    words
+}
+
 /// Whether the class only wraps another collection.
-fn is_wrapper(class: &str) -> bool {
+pub(crate) fn is_wrapper(class: &str) -> bool {
     class.strip_prefix("java.util.").is_some_and(|name| {
         WRAPPERS.contains(&name)
             // unmodifiable, synchronized, checked, and sets made from maps
@@ -102,16 +229,32 @@ fn is_wrapper(class: &str) -> bool {
     })
 }
 
-/// Whether the class is a node, entry or bin inside a JDK collection, or an array of them.
+/// Whether the class is a node, entry or bin inside a collection, or an array of them.
 fn is_inner(class: &str) -> bool {
     let element = class.trim_end_matches("[]");
-    (element.starts_with("java.util.") || element.starts_with("java.lang.ThreadLocal"))
-        && element
+    if element.starts_with("java.util.")
+        || element.starts_with("java.lang.ThreadLocal")
+        || element.starts_with("jdk.internal.ref.CleanerImpl$CleanableList$")
+    {
+        return element
             .rsplit_once('$')
-            .is_some_and(|(_, last)| INNER.contains(&last))
+            .is_some_and(|(_, last)| INNER.contains(&last));
+    }
+    // `LocalCache$StrongAccessEntry`, `HashMap$Node`, `BitmapIndexedMapNode`
+    (is_of_collection_package(element)
+        || element.starts_with("com.google.common.cache.LocalCache$"))
+        && ["Entry", "Node", "Segment", "ValueReference"]
+            .iter()
+            .any(|part| element.ends_with(part))
 }
 
-/// Whether the class is a collection of the JDK.
+fn is_of_collection_package(class: &str) -> bool {
+    COLLECTION_PACKAGES
+        .iter()
+        .any(|package| class.starts_with(package))
+}
+
+/// Whether the class is a collection.
 pub(crate) fn is_container(class: &str) -> bool {
     container(class).is_some()
 }
@@ -122,6 +265,16 @@ pub(crate) fn is_node(class: &str) -> bool {
 }
 
 fn container(class: &str) -> Option<Pattern> {
+    if class.ends_with("[]") {
+        return None;
+    }
+    let other = OTHER_CONTAINERS.iter().find(|(known, _)| *known == class);
+    if let Some((_, pattern)) = other {
+        return Some(*pattern);
+    }
+    if is_of_collection_package(class) {
+        return container_by_words(short_name(class));
+    }
     let name = class.strip_prefix("java.util.")?;
     if name.starts_with("Collections$") {
         let map = name.contains("Map") && !name.contains("FromMap");
@@ -137,6 +290,17 @@ fn container(class: &str) -> Option<Pattern> {
         .map(|(_, pattern)| *pattern)
 }
 
+/// What a class of a collection library is: the last word of its name that says it.
+fn container_by_words(name: &str) -> Option<Pattern> {
+    // `ArrayListMultimap$WrappedList` wraps, `Object2IntOpenHashMap$MapEntrySet` shows a part
+    let name = name.split('$').next().unwrap_or(name);
+    COLLECTION_WORDS
+        .iter()
+        .filter_map(|(word, pattern)| Some((name.rfind(word)?, word.len(), pattern)))
+        .max_by_key(|(position, length, _)| (*position + *length, *length))
+        .map(|(_, _, pattern)| *pattern)
+}
+
 /// The role of an object of `class` that a field (`by_field`) or an array element of an object
 /// with `holder`'s class and role refers to.
 pub(crate) fn role(class: &str, holder: Option<(&str, Role)>, by_field: bool) -> Role {
@@ -145,11 +309,17 @@ pub(crate) fn role(class: &str, holder: Option<(&str, Role)>, by_field: bool) ->
     }
     let within = match holder {
         Some((name, Role::Container(_))) if by_field => Some(name),
-        // the map of a set, the array of that map
-        Some((name, Role::Inner)) if by_field && container(name).is_some() => Some(name),
+        // the map of a set, the array of that map; the table of a segment
+        Some((name, Role::Inner))
+            if by_field && (container(name).is_some() || name.ends_with("Segment")) =>
+        {
+            Some(name)
+        }
+        // what an atomic array keeps its elements in
+        Some((ATOMIC_ARRAY, _)) if by_field => Some(ATOMIC_ARRAY),
         _ => None,
     };
-    let is_array = class.ends_with("[]");
+    let is_array = class.ends_with("[]") || class == ATOMIC_ARRAY;
     if let Some(within) = within
         && (is_array || is_wrapper(within) && container(class).is_some())
     {
@@ -186,6 +356,15 @@ pub(crate) fn canonical(class: &str) -> &str {
             None => other,
         },
     }
+}
+
+/// Whether the class is made at run time for one place in the code: a lambda, a proxy. What it
+/// captures or stands for says more.
+pub(crate) fn is_generated(class: &str) -> bool {
+    class.contains("$$Lambda")
+        || short_name(class)
+            .strip_prefix("$Proxy")
+            .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Whether the class is an array of primitive values.
@@ -350,6 +529,35 @@ mod tests {
         );
         check("app.Node", None, true, Role::Plain);
         check("byte[]", None, true, Role::Plain);
+    }
+
+    #[test]
+    fn limits_and_collections_of_libraries() {
+        for name in [
+            "maximumSize",
+            "MAX_ENTRIES",
+            "limit",
+            "maxWeight",
+            "capacity",
+        ] {
+            assert!(is_limit(name), "{name}");
+        }
+        for name in ["maxAgeMillis", "MAX_VALUE", "maxIdleTime", "size", "climax"] {
+            assert!(!is_limit(name), "{name}");
+        }
+        let map = Some(Pattern::Map);
+        let check = |class, expected| assert_eq!(container(class), expected, "{class}");
+        check("it.unimi.dsi.fastutil.longs.Long2ObjectOpenHashMap", map);
+        check(
+            "it.unimi.dsi.fastutil.objects.ObjectOpenHashSet",
+            Some(Pattern::Collection),
+        );
+        check("scala.collection.mutable.ListMap", map);
+        check(
+            "org.jctools.queues.MpscUnboundedArrayQueue",
+            Some(Pattern::Queue),
+        );
+        check("it.unimi.dsi.fastutil.Hash", None);
     }
 
     #[test]

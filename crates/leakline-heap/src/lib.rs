@@ -53,6 +53,7 @@ mod collections;
 mod columns;
 mod dominators;
 mod error;
+mod fields;
 mod graph;
 mod growth;
 mod histogram;

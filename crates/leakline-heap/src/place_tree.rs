@@ -23,7 +23,8 @@ pub(crate) enum Step {
     Element,
     /// `Class.method`, empty when not known.
     Local(String),
-    /// What holds the `ThreadLocal`: `Class.FIELD` or a class; empty when nothing does.
+    /// What holds the `ThreadLocal`: `Class.FIELD`, or its own class and a dot; empty when nothing
+    /// does.
     ThreadLocal(String),
     OfClass,
 }

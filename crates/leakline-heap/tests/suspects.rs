@@ -3,8 +3,8 @@
 mod support;
 
 use expect_test::{Expect, expect};
-use leakline_hprof::GcRootKind;
 use leakline_hprof::heap_builder::ObjectId;
+use leakline_hprof::{GcRootKind, ValueType};
 use support::{Program, suspects};
 
 fn check(build: impl FnOnce(&mut Program), expected: Expect) {
@@ -130,6 +130,7 @@ fn held_twice_so_that_nothing_dominates() {
         expect![[r#"
             static Left.PAGES → Object[] holds 600 Page (2.31 MiB, 100 %), held as well by static Right.PAGES → Object[] [Array]
               app.Left PAGES by static field
+              but an array has a fixed length, unless it is replaced by a longer one
         "#]],
     );
 }
@@ -313,6 +314,156 @@ fn a_cache_that_evicts_is_no_suspect() {
             program.static_field("app.Main", "lru", cache);
         },
         expect![""],
+    );
+}
+
+#[test]
+fn a_collection_at_its_limit_is_no_suspect() {
+    let bounded_to = |limit: i32, expected: Expect| {
+        check(
+            |program| {
+                let entries = program.instances("app.Order", 3_000, 300);
+                let entries = program.concurrent_map(&entries);
+                let cache = program
+                    .heap
+                    .class("app.Cache")
+                    .field("maximumSize", ValueType::Int)
+                    .field("entries", ValueType::Object)
+                    .id();
+                let cache = program.heap.instance(cache);
+                let cache = cache.set("maximumSize", limit).set("entries", entries).id();
+                program.static_field("app.Main", "cache", cache);
+            },
+            expected,
+        );
+    };
+    bounded_to(3_000, expect![""]);
+    bounded_to(
+        9_000,
+        expect![[r#"
+        static Main.cache → Cache.entries → ConcurrentHashMap holds 3,000 Order (1.04 MiB, 100 %) [Map]
+          app.Main cache by static field
+          but Cache.maximumSize bounds it to 9,000, which it is far from
+    "#]],
+    );
+    bounded_to(
+        1_000,
+        expect![[r#"
+        static Main.cache → Cache.entries → ConcurrentHashMap holds 3,000 Order (1.04 MiB, 100 %) [Map]
+          app.Main cache by static field
+    "#]],
+    );
+}
+
+#[test]
+fn a_collection_at_the_limit_of_a_constant_is_no_suspect() {
+    check(
+        |program| {
+            let entries = program.instances("app.Order", 3_000, 300);
+            let entries = program.list(&entries);
+            let class = program
+                .heap
+                .class("app.Recent")
+                .field("orders", ValueType::Object);
+            let class = class.static_field("MAX_ENTRIES", 3_000).id();
+            let recent = program.heap.instance(class).set("orders", entries).id();
+            program.static_field("app.Main", "recent", recent);
+        },
+        expect![""],
+    );
+}
+
+#[test]
+fn a_buffer_that_is_written_round_and_round_is_no_suspect() {
+    let with_number = |number: i32, expected: Expect| {
+        check(
+            |program| {
+                let ticks = program.instances("app.Tick", 3_000, 300);
+                let ticks = program.heap.object_array(program.object, &ticks);
+                let ring = program
+                    .heap
+                    .class("app.Ring")
+                    .field("number", ValueType::Int)
+                    .field("ticks", ValueType::Object)
+                    .id();
+                let ring = program.heap.instance(ring);
+                let ring = ring.set("number", number).set("ticks", ticks).id();
+                program.static_field("app.Main", "ring", ring);
+            },
+            expected,
+        );
+    };
+    with_number(1_234, expect![""]);
+    // a list of the program's own that is full
+    with_number(
+        3_000,
+        expect![[r#"
+        static Main.ring → Ring.ticks → Object[] holds 3,000 Tick (996 KiB, 100 %) [Array]
+          app.Main ring by static field
+          but an array has a fixed length, unless it is replaced by a longer one
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_recursion_holds() {
+    check(
+        |program| {
+            let levels: Vec<ObjectId> = (0..300)
+                .map(|_| {
+                    let visited = program.instances("app.Visit", 5, 1_000);
+                    program.list(&visited)
+                })
+                .collect();
+            let mut thread = program.heap.thread("walker");
+            for level in levels {
+                thread = thread.frame("app.Walker", "descend", 7).local(level);
+            }
+            thread.id();
+        },
+        expect![[r#"
+            local variable of Walker.descend in thread walker → ArrayList holds 1,500 Visit (1.49 MiB, 100 %) [ThreadStack]
+              app.Walker - by thread stack, walker, app.Walker.descend (Walker.java:7)
+        "#]],
+    );
+}
+
+#[test]
+fn constants_of_an_enum_are_one_holder() {
+    check(
+        |program| {
+            let above = program.class("java.lang.Enum", &[]);
+            let state = program.heap.class("app.State").extends(above);
+            let state = state.field("orders", ValueType::Object).id();
+            for number in 0..40 {
+                let orders = program.instances("app.Order", 100, 300);
+                let orders = program.list(&orders);
+                let constant = program.heap.instance(state).set("orders", orders).id();
+                program.static_field("app.State", &format!("S{number}"), constant);
+            }
+        },
+        expect![[r#"
+            static State.<constants> → State.orders → ArrayList holds 4,000 Order (1.30 MiB, 100 %) [Collection]
+              app.State orders by static field
+        "#]],
+    );
+}
+
+#[test]
+fn a_list_of_many_classes() {
+    check(
+        |program| {
+            let mut all = Vec::new();
+            for number in 0..12 {
+                all.extend(program.instances(&format!("app.Event{number}"), 200, 300));
+            }
+            let log = program.list(&all);
+            program.static_field("app.Log", "EVENTS", log);
+        },
+        expect![[r#"
+            static Log.EVENTS → ArrayList holds 2,400 objects of 12 classes, such as Event0 (799 KiB, 100 %) [Collection]
+              app.Log EVENTS by static field
+        "#]],
     );
 }
 

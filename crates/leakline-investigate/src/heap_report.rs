@@ -416,6 +416,8 @@ struct SuspectJson<'a> {
     path: Vec<StepJson<'a>>,
     growth: Option<SuspectGrowthJson<'a>>,
     confidence: f64,
+    pattern: &'static str,
+    counter_evidence: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -531,6 +533,8 @@ fn suspect_json(suspect: &Suspect) -> SuspectJson<'_> {
         path: suspect.path.iter().map(StepJson::from).collect(),
         growth: suspect.growth.as_ref().map(SuspectGrowthJson::from),
         confidence: rounded(suspect.confidence),
+        pattern: advice::pattern_name(suspect.pattern),
+        counter_evidence: &suspect.counter_evidence,
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct HolderJson<'a> {
     field: Option<&'a str>,
     root: &'a str,
     thread: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<&'a str>,
 }
 
 impl<'a> From<&'a Holder> for HolderJson<'a> {
@@ -83,6 +85,7 @@ impl<'a> From<&'a Holder> for HolderJson<'a> {
             field: holder.field.as_deref(),
             root: &holder.root,
             thread: holder.thread.as_deref(),
+            frame: holder.frame.as_deref(),
         }
     }
 }

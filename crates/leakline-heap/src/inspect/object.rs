@@ -139,27 +139,14 @@ impl Inspector<'_, '_> {
 
     fn instance_fields(&self, class: u32, fields: &[u8]) -> Vec<RawField> {
         let heap = self.heap;
-        let size = match heap.records.identifier_bytes() {
-            4 => leakline_hprof::IdentifierSize::Four,
-            _ => leakline_hprof::IdentifierSize::Eight,
+        let raw = |field: crate::fields::Field| RawField {
+            name: heap.name(field.name).to_owned(),
+            declared_by: heap
+                .name(heap.classes.get(field.declared_by).name)
+                .to_owned(),
+            value: field.value,
         };
-        let mut rest = fields;
-        let mut found = Vec::new();
-        for declared_by in heap.classes.ancestry(class) {
-            let declared_by = heap.classes.get(declared_by);
-            for field in &declared_by.fields {
-                let Some((value, behind)) = Value::decode(rest, field.value_type, size) else {
-                    return found;
-                };
-                rest = behind;
-                found.push(RawField {
-                    name: heap.name(field.name).to_owned(),
-                    declared_by: heap.name(declared_by.name).to_owned(),
-                    value,
-                });
-            }
-        }
-        found
+        heap.fields_in(class, fields).into_iter().map(raw).collect()
     }
 
     fn described(&self, raw: Vec<RawField>) -> Vec<FieldView> {

@@ -41,7 +41,7 @@ pub(crate) enum Edge {
     Element,
     /// A local variable: `Class.method`.
     Local(Symbol),
-    /// A thread-local value: what holds the `ThreadLocal`.
+    /// A thread-local value: the field that holds the `ThreadLocal`.
     ThreadLocal(Symbol),
     /// From an object to its class, or one of [`CLASS_SLOTS`].
     OfClass,
@@ -127,6 +127,8 @@ struct Search<'s, 'a> {
     /// By symbol: whether it is a class of nodes inside a JDK collection.
     nodes: Vec<bool>,
     thread_local_entry: Symbol,
+    /// The name under which the constants of an enum are filed.
+    constants: Symbol,
     /// By class: the symbol of `class Name`.
     class_object_names: HashMap<u32, Symbol>,
 }
@@ -157,6 +159,7 @@ impl<'s, 'a> Search<'s, 'a> {
             })
             .collect();
         let thread_local_entry = symbols.intern(collections::THREAD_LOCAL_ENTRY);
+        let constants = symbols.intern("<constants>");
         let mut nodes = vec![false; symbols.len()];
         for name in &class_names {
             nodes[name.0 as usize] = collections::is_node(symbols.name(*name));
@@ -196,6 +199,7 @@ impl<'s, 'a> Search<'s, 'a> {
             collection_names,
             nodes,
             thread_local_entry,
+            constants,
             class_object_names: HashMap::new(),
         };
         search.thread_locals = search.named_thread_locals();
@@ -387,14 +391,38 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 Edge::Field(name)
             }
-            EdgeName::Static(name) => Edge::Static(name),
+            EdgeName::Static(name) => Edge::Static(match self.is_constant(object, position) {
+                true => self.constants,
+                false => name,
+            }),
             EdgeName::Element | EdgeName::Local => Edge::Element,
             EdgeName::OfClass(_) => Edge::OfClass,
         }
     }
 
-    /// The name of the `ThreadLocal` that is the key of an entry: the static field that holds
-    /// it, otherwise its class; empty when it is gone.
+    /// Whether a static field of an enum is one of its constants. They are filed together: what
+    /// each of them holds is one thing, held by the enum.
+    fn is_constant(&self, class_object: u32, position: usize) -> bool {
+        let heap = self.heap;
+        let Some(&constant) = heap.row(class_object).get(position) else {
+            return false;
+        };
+        constant != NONE
+            && heap.class_of_mirror(class_object).is_some_and(|class| {
+                let of_class = heap.class_number(constant);
+                let is_enum = |class: u32| {
+                    let above = heap.classes.get(class).superclass;
+                    above.is_some_and(|above| {
+                        heap.name(heap.classes.get(above).name) == "java.lang.Enum"
+                    })
+                };
+                is_enum(class)
+                    && (of_class == class || heap.classes.get(of_class).superclass == Some(class))
+            })
+    }
+
+    /// The name of the `ThreadLocal` that is the key of an entry: the field that holds it,
+    /// otherwise its class with a dot behind; empty when it is gone.
     fn thread_local_name(&mut self, entry: u32) -> Symbol {
         let Some(key) = self.heap.field(entry, "referent") else {
             return self.found.symbols.intern("");
@@ -404,7 +432,30 @@ impl<'s, 'a> Search<'s, 'a> {
             .binary_search_by_key(&key, |(object, _)| *object)
         {
             Ok(position) => self.thread_locals[position].1,
-            Err(_) => self.class_names[self.heap.class_number(key) as usize],
+            Err(_) => {
+                let name = self.field_of(key).unwrap_or_else(|| {
+                    let class = self.heap.class_name(key);
+                    format!("{class}.")
+                });
+                self.found.symbols.intern(&name)
+            }
+        }
+    }
+
+    /// `Class.field` of the object that an object was found through.
+    fn field_of(&self, object: u32) -> Option<String> {
+        let heap = self.heap;
+        let holder = self.found.parent(self.retention, object);
+        if holder == NONE {
+            return None;
+        }
+        let position = heap.row(holder).iter().position(|to| *to == object)?;
+        match heap.edge_name(holder, position) {
+            EdgeName::Field(name) => {
+                let class = heap.class_name(holder);
+                Some(format!("{class}.{}", heap.name(name)))
+            }
+            _ => None,
         }
     }
 

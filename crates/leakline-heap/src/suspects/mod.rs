@@ -6,6 +6,7 @@
 //! agents keep for themselves is no suspect unless it is most of a large heap. Between several
 //! dumps, growth decides.
 
+mod bounds;
 mod piles;
 mod sharing;
 mod wording;
@@ -14,6 +15,7 @@ use std::collections::VecDeque;
 
 use leakline_model::{ByteSize, grouped};
 
+use bounds::Bounds;
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
 pub(crate) use wording::Wording;
 
@@ -42,6 +44,12 @@ const LEAST_CONFIDENCE: f64 = 0.3;
 
 /// Objects looked at between a map and its first entry.
 const MAX_STEPS_TO_A_KEY: usize = 32;
+/// Caches that can be told to evict, by the beginning of their names.
+const SELF_BOUNDING: &[&str] = &[
+    "com.github.benmanes.caffeine.",
+    "com.google.common.cache.",
+    "org.ehcache.",
+];
 /// What explains this share of the heap's growth is a suspect whoever owns it.
 const TELLING_PART: f64 = 0.5;
 
@@ -182,6 +190,7 @@ impl Court<'_, '_> {
         let culprit = self.culprit(pile, &wording);
         verdict.weigh_owner(culprit, share, retained_bytes, tells);
         self.weigh_bounds(pile, tells, &mut verdict);
+        verdict.weigh_kind(pile, &tree.nodes[pile.owner].role);
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,
@@ -275,7 +284,7 @@ impl Court<'_, '_> {
         let held = if between * 2 >= all { between } else { all };
         let alone = matches!(
             pile.kind,
-            PileKind::Threads | PileKind::Roots | PileKind::Finalizers
+            PileKind::Threads | PileKind::Variables | PileKind::Roots | PileKind::Finalizers
         );
         (held, !alone)
     }
@@ -300,42 +309,29 @@ impl Court<'_, '_> {
         element.max(below).max(wording.holder_owner())
     }
 
-    /// Collections that keep themselves small. The only reason to extend `LinkedHashMap` is to
-    /// evict the eldest entry; such a map is a suspect only if it is seen to grow.
+    /// What cannot grow, or no further, is a suspect only if it is seen to grow.
     fn weigh_bounds(&self, pile: &Pile, grows: bool, verdict: &mut Verdict) {
-        for node in self.tree.path(pile.owner) {
-            let class = &self.tree.nodes[node].class;
-            if self.evicts(node) {
-                verdict.speak_against(
-                    if grows { 0.4 } else { 0.7 },
-                    &format!(
-                        "{} extends LinkedHashMap and may evict its eldest entry",
-                        short_name(class)
-                    ),
-                );
-            } else if class.starts_with("com.github.benmanes.caffeine.")
-                || class.starts_with("com.google.common.cache.")
-                || class.starts_with("org.ehcache.")
-            {
-                verdict.speak_against(
-                    0.3,
-                    &format!("{} is a cache that can bound itself", short_name(class)),
-                );
-                return;
-            }
+        let bounds = Bounds {
+            heap: self.heap,
+            retention: self.retention,
+            places: self.places,
+            tree: self.tree,
+        };
+        if self.holds_loaders(pile) {
+            return;
         }
-    }
-
-    fn evicts(&self, node: usize) -> bool {
-        let place = &self.tree.nodes[node];
-        if place.heaviest == NONE || owner(&place.class) == Owner::Platform {
-            return false;
+        if let Some(bound) = bounds.of(pile) {
+            let weight = bound.weight.min(if grows { 0.4 } else { 1.0 });
+            return verdict.speak_against(weight, &bound.evidence);
         }
-        self.heap.classes.inherits(
-            self.heap.class_number(place.heaviest),
-            "java.util.LinkedHashMap",
-            &self.heap.symbols,
-        )
+        let cache = self.tree.path(pile.owner).into_iter().find(|node| {
+            let class = &self.tree.nodes[*node].class;
+            SELF_BOUNDING.iter().any(|known| class.starts_with(known))
+        });
+        if let Some(cache) = cache {
+            let class = short_name(&self.tree.nodes[cache].class);
+            verdict.speak_against(0.3, &format!("{class} is a cache that can bound itself"));
+        }
     }
 
     /// The class of a map's keys, as its first entry has it.
@@ -352,7 +348,9 @@ impl Court<'_, '_> {
             }
             if object == map || owner(self.heap.class_name(object)) == Owner::Platform {
                 let targets = self.heap.row(object).iter().copied();
-                todo.extend(targets.filter(|target| *target != NONE).take(4));
+                let is_data =
+                    |target: &u32| *target != NONE && self.heap.class_of_mirror(*target).is_none();
+                todo.extend(targets.filter(is_data).take(4));
             }
         }
         None
@@ -422,9 +420,11 @@ impl Court<'_, '_> {
         let count = grouped(element.objects);
         let class = short_name(&element.class);
         let size = format!("({}, {})", ByteSize(bytes), percent(share));
-        let chain = wording.chain();
+        let chain = wording.chain() + &wording.containers_below(pile.element);
         let statement = match pile.kind {
-            PileKind::Elements | PileKind::Roots if self.holds_loaders(pile) => {
+            PileKind::Elements | PileKind::Variables | PileKind::Roots
+                if self.holds_loaders(pile) =>
+            {
                 format!("{chain} holds {count} {class} that keep their class loaders {size}")
             }
             PileKind::Elements if pile.is_mixed(self.tree) => {
@@ -433,6 +433,10 @@ impl Court<'_, '_> {
                 format!(
                     "{chain} holds {objects} objects of {classes} classes, such as {class} {size}"
                 )
+            }
+            PileKind::Variables => {
+                let holds = if wording.is_plural() { "hold" } else { "holds" };
+                format!("{chain} {holds} {count} {class} {size}")
             }
             PileKind::Elements => match self.outer_objects(pile) {
                 Some(outer) => format!(
@@ -450,6 +454,10 @@ impl Court<'_, '_> {
                     None => format!("through {}", local.chain()),
                 };
                 let threads = wording.threads_text();
+                let place = match self.holds_loaders(pile) {
+                    true => format!("that keep their class loaders, {place}"),
+                    false => place,
+                };
                 if pile.element == pile.owner {
                     format!("{threads} are alive and hold {size}")
                 } else {
@@ -492,7 +500,16 @@ impl Court<'_, '_> {
 
     fn pattern(&self, pile: &Pile) -> Pattern {
         match pile.kind {
+            PileKind::Threads | PileKind::Variables if self.holds_loaders(pile) => {
+                return Pattern::ClassLoader;
+            }
             PileKind::Threads => return Pattern::ThreadStack,
+            PileKind::Variables => {
+                return match self.tree.nodes[pile.owner].step {
+                    Step::ThreadLocal(_) => Pattern::ThreadLocal,
+                    _ => Pattern::ThreadStack,
+                };
+            }
             PileKind::Finalizers => return Pattern::Finalizer,
             PileKind::Linked => return Pattern::LinkedObjects,
             PileKind::Single | PileKind::Roots => return Pattern::Object,
@@ -579,6 +596,15 @@ impl Verdict {
         }
         if share < LEAST_SHARE {
             self.speak_against(0.1, "it is a small part of the heap");
+        }
+    }
+
+    fn weigh_kind(&mut self, pile: &Pile, role: &Role) {
+        if pile.kind == PileKind::Elements && *role == Role::Container(Pattern::Array) {
+            self.speak_against(
+                0.1,
+                "an array has a fixed length, unless it is replaced by a longer one",
+            );
         }
     }
 

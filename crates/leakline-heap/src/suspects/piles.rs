@@ -6,7 +6,7 @@
 //! a hundred thousand sessions), that one says more. Where bytes split, each part is followed, so
 //! that several leaks under one class come out as several piles.
 
-use crate::collections::{Owner, Role, owner};
+use crate::collections::{Owner, Role, is_generated, owner};
 use crate::place_tree::{PlaceTree, Step};
 
 /// The sizes that count, by node of a tree: all there is, or what was gained since an earlier
@@ -57,6 +57,9 @@ pub(crate) enum PileKind {
     Linked,
     /// One or a few by each of many threads.
     Threads,
+    /// By many variables of one thread that go by one name: those of a recursion, thread-locals
+    /// of code that was loaded again and again, thread-locals that are gone.
+    Variables,
     /// By the queue of the finalizer.
     Finalizers,
     /// Each by a root of its own.
@@ -88,6 +91,12 @@ impl Pile {
             PileKind::Roots | PileKind::Finalizers => self.element,
             _ => self.owner,
         }
+    }
+
+    /// All elements of the container, of whatever class.
+    pub(crate) fn objects(&self, tree: &PlaceTree) -> u64 {
+        let places = self.elements.iter();
+        places.map(|place| tree.nodes[*place].objects).sum()
     }
 
     /// Whether no class has half of the elements.
@@ -164,7 +173,7 @@ impl Search<'_> {
                 let heaviest = self.heaviest(&self.tree.logical_children(node));
                 let element = heaviest
                     .filter(|child| self.bytes(*child) * 2 >= self.bytes(node))
-                    .unwrap_or(node);
+                    .map_or(node, |child| self.content(child));
                 return pile(PileKind::Threads, element, self.objects(node));
             }
             Step::FinalizerQueue if many => {
@@ -179,7 +188,13 @@ impl Search<'_> {
             let holders = self.tree.nodes[place.parent].objects.max(1);
             let ratio = self.objects(node) / holders;
             if ratio >= self.limits.least_ratio {
-                return pile(PileKind::Linked, node, ratio);
+                return pile(PileKind::Linked, self.telling(node), ratio);
+            }
+        }
+        if many && matches!(place.step, Step::Local(_) | Step::ThreadLocal(_)) {
+            let ratio = self.objects(node) / self.threads_of(node);
+            if ratio >= self.limits.least_ratio {
+                return pile(PileKind::Variables, self.telling(node), ratio);
             }
         }
         let Role::Container(_) = place.role else {
@@ -201,16 +216,18 @@ impl Search<'_> {
             .unwrap_or(0);
         let uniform = self.measure.gained || largest * 2 <= bytes;
         let ratio = objects / place.objects.max(1);
-        (objects >= self.limits.least_objects
+        let piled = objects >= self.limits.least_objects
             && ratio >= self.limits.least_ratio
             && bytes * 2 >= self.bytes(node)
-            && uniform)
-            .then(|| self.telling(heaviest))
-            .and_then(|element| pile(PileKind::Elements, element, ratio))
-            .map(|pile| Pile {
-                elements: self.of_one_kind(heaviest, elements),
-                ..pile
-            })
+            && uniform;
+        if !piled {
+            return None;
+        }
+        let found = pile(PileKind::Elements, self.telling(heaviest), ratio)?;
+        Some(Pile {
+            elements: self.of_one_kind(heaviest, elements),
+            ..found
+        })
     }
 
     /// The elements that are held as this one is: the values of a map, and not its keys.
@@ -223,6 +240,12 @@ impl Search<'_> {
         elements
     }
 
+    /// How many threads a path begins with.
+    fn threads_of(&self, node: usize) -> u64 {
+        let first = self.tree.path(node).first().copied().unwrap_or(0);
+        self.tree.nodes[first].objects.max(1)
+    }
+
     /// A pile further down that holds most of these bytes, if the numbers rise more there.
     fn sharpest_below(&self, own: Pile, mut children: Vec<usize>) -> Pile {
         let bytes = own.bytes;
@@ -233,8 +256,10 @@ impl Search<'_> {
             if below * 2 < bytes || self.tree.nodes[child].step == Step::OfClass {
                 break;
             }
+            // that a map holds lists says little: what is in the lists is the question
+            let vague = matches!(self.tree.nodes[sharpest.element].role, Role::Container(_));
             if let Some(pile) = self.pile_at(child)
-                && pile.ratio > sharpest.ratio
+                && (pile.ratio > sharpest.ratio || vague)
             {
                 sharpest = pile;
             }
@@ -250,8 +275,21 @@ impl Search<'_> {
             .max_by_key(|node| (self.bytes(*node), std::cmp::Reverse(*node)))
     }
 
+    /// From a collection down to what is in it, if that is most of it.
+    fn content(&self, node: usize) -> usize {
+        let mut content = node;
+        while matches!(self.tree.nodes[content].role, Role::Container(_)) {
+            let children = self.tree.logical_children(content);
+            match self.heaviest(&children) {
+                Some(next) if self.bytes(next) * 2 >= self.bytes(node) => content = next,
+                _ => return node,
+            }
+        }
+        content
+    }
+
     /// From the elements of a container down to the class that says what they are: past wrappers
-    /// that only lead to one other object each.
+    /// that only lead to one other object each, and past what is made for a single call.
     fn telling(&self, element: usize) -> usize {
         let tree = self.tree;
         let mut chain = vec![element];
@@ -259,7 +297,9 @@ impl Search<'_> {
         while let Some(next) = self.heaviest(&tree.logical_children(last)) {
             let (above, below) = (tree.nodes[element].objects, tree.nodes[next].objects);
             let one_each = below * 2 >= above && below <= above * 2;
-            if !one_each || self.bytes(next) * 2 < self.bytes(element) {
+            // whose class it is, is another question than what it is
+            let of_class = tree.nodes[next].step == Step::OfClass;
+            if !one_each || of_class || self.bytes(next) * 2 < self.bytes(element) {
                 break;
             }
             chain.push(next);
@@ -267,17 +307,21 @@ impl Search<'_> {
         }
         let most = chain.iter().map(|node| tree.nodes[*node].retained).max();
         let retains = |node: &usize| most.is_none_or(|most| tree.nodes[*node].retained * 2 >= most);
-        let of = |wanted: Owner| {
-            let named = |node: &&usize| owner(&tree.nodes[**node].class) == wanted;
+        let of = |wanted: Owner, generated: bool| {
+            let named = |node: &&usize| {
+                let class = &tree.nodes[**node].class;
+                owner(class) == wanted && is_generated(class) == generated
+            };
             chain
                 .iter()
                 .find(|node| named(node) && retains(node))
                 .or_else(|| chain.iter().find(named))
         };
-        of(Owner::Application)
-            .or_else(|| of(Owner::Library))
+        of(Owner::Application, false)
+            .or_else(|| of(Owner::Application, true))
+            .or_else(|| of(Owner::Library, false))
             .copied()
-            .unwrap_or(element)
+            .unwrap_or_else(|| self.content(element))
     }
 
     /// One object that is large by itself, or that grew.

@@ -100,6 +100,13 @@ impl<'t> Wording<'t> {
             _ => 0,
         };
         let mut parts: Vec<String> = Vec::new();
+        if self
+            .links
+            .get(skipped)
+            .is_some_and(|link| link.kind == LinkKind::Field)
+        {
+            parts.extend(self.thread.iter().map(|_| self.threads_text()));
+        }
         for (number, link) in self.links.iter().enumerate().skip(skipped) {
             parts.push(self.link_text(link));
             parts.extend(match self.links.get(number + 1) {
@@ -124,8 +131,12 @@ impl<'t> Wording<'t> {
         match link.kind {
             LinkKind::Static => format!("static {dotted}"),
             LinkKind::Field => dotted,
+            LinkKind::ThreadLocal if link.class.is_empty() => {
+                format!("collected ThreadLocals of {}", self.threads_text())
+            }
             LinkKind::ThreadLocal if link.field.is_empty() => {
-                format!("a collected ThreadLocal of {}", self.threads_text())
+                let class = short_name(&link.class);
+                format!("{class} of {}", self.threads_text())
             }
             LinkKind::ThreadLocal => format!("ThreadLocal {dotted} of {}", self.threads_text()),
             LinkKind::Local if link.field.is_empty() => {
@@ -146,6 +157,13 @@ impl<'t> Wording<'t> {
         }
     }
 
+    /// Collections below the place, on the way to what is in them.
+    pub(crate) fn containers_below(&self, element: usize) -> String {
+        let below = self.containers(self.node + 1, element, false);
+        let arrow = |container: &String| format!(" → {container}");
+        below.iter().map(arrow).collect()
+    }
+
     /// Collections on the way from one place to another, the ends included as asked.
     fn containers(&self, from: usize, to: usize, with_end: bool) -> Vec<String> {
         self.tree
@@ -162,11 +180,25 @@ impl<'t> Wording<'t> {
     pub(crate) fn threads_text(&self) -> String {
         match &self.thread {
             None => "a thread".to_owned(),
-            Some((node, name)) => match self.tree.nodes[*node].objects {
-                0 | 1 => format!("thread {name}"),
-                many => format!("{} threads {name}", leakline_model::grouped(many)),
-            },
+            Some((node, name)) => {
+                let place = &self.tree.nodes[*node];
+                let kind = match place.class.as_str() {
+                    "java.lang.VirtualThread" => "virtual thread",
+                    _ => "thread",
+                };
+                let text = match place.objects {
+                    0 | 1 => format!("{kind} {name}"),
+                    many => format!("{} {kind}s {name}", leakline_model::grouped(many)),
+                };
+                text.trim_end().to_owned()
+            }
         }
+    }
+
+    /// Whether the chain is about many things, as its verb must be.
+    pub(crate) fn is_plural(&self) -> bool {
+        matches!(self.links.first(), Some(link) if link.kind == LinkKind::ThreadLocal && link.class.is_empty())
+            && self.links.len() == 1
     }
 
     /// `Class.method` of the frame whose local variable the chain begins with.
@@ -259,7 +291,7 @@ impl<'t> Wording<'t> {
         );
         Holder {
             class: link.class.clone(),
-            field: has_field.then(|| link.field.clone()),
+            field: (has_field && !link.field.is_empty()).then(|| link.field.clone()),
             root,
             thread,
             frame: None,
