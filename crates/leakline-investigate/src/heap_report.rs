@@ -184,7 +184,6 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
         "shape",
         rate_column,
         "#objects",
-        "#gained",
         "#bytes",
         "#gained",
         "class",
@@ -202,7 +201,6 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
             phrase::growth_kind(growth.kind).into(),
             phrase::bars(&growth.bytes).into(),
             rate.into(),
-            grouped(last).into(),
             signed(first, last).into(),
             ByteSize(last_bytes).to_string().into(),
             SignedByteSize(change(first_bytes, last_bytes))
