@@ -7,6 +7,7 @@
 //! Memory: that of the retained sizes, and while a question is answered a few bytes per object.
 
 mod content;
+mod diff;
 mod dominators;
 mod find;
 mod object;
@@ -14,6 +15,7 @@ mod paths;
 mod strings;
 mod threads;
 
+pub use diff::{Diff, DiffRest, DiffRow, Size, Sizes, diff};
 pub use dominators::{DominatorNode, Dominators};
 pub use find::{Found, Query};
 pub use object::{FieldValue, FieldView, ObjectView, Referrer};
@@ -109,6 +111,24 @@ fn hint(pattern: &str, similar: &[String]) -> String {
     match similar {
         [] => format!("names are full, as in java.lang.String; try \"*{pattern}*\""),
         names => format!("did you mean {}?", names.join(" or ")),
+    }
+}
+
+impl InspectError {
+    /// `names` are those that there are.
+    fn no_such_class<'n>(glob: &Glob, names: impl Iterator<Item = &'n str>) -> Self {
+        const SIMILAR: usize = 3;
+        let mut similar: Vec<String> = names
+            .filter(|name| short_name(name).eq_ignore_ascii_case(short_name(glob.as_str())))
+            .map(str::to_owned)
+            .collect();
+        similar.sort_unstable();
+        similar.dedup();
+        similar.truncate(SIMILAR);
+        InspectError::NoSuchClass {
+            pattern: glob.as_str().to_owned(),
+            similar,
+        }
     }
 }
 
@@ -217,18 +237,7 @@ impl<'h, 'a> Inspector<'h, 'a> {
         if wanted.contains(&true) {
             return Ok(Some(wanted));
         }
-        const SIMILAR: usize = 3;
-        let mut similar: Vec<String> = names()
-            .filter(|name| short_name(name).eq_ignore_ascii_case(short_name(glob.as_str())))
-            .map(str::to_owned)
-            .collect();
-        similar.sort_unstable();
-        similar.dedup();
-        similar.truncate(SIMILAR);
-        Err(InspectError::NoSuchClass {
-            pattern: glob.as_str().to_owned(),
-            similar,
-        })
+        Err(InspectError::no_such_class(glob, names()))
     }
 
     /// Reachable objects that pass the filter, whatever its limit.

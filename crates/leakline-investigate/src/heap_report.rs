@@ -34,9 +34,16 @@ fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
         blocks.push(Block::Paragraph(text));
     }
     if report.suspects.is_empty() {
-        let text = match report.reachable_bytes.len() {
-            0 | 1 => "None: no place holds an unusual share of the heap.",
-            _ => "None: nothing goes on growing between the dumps.",
+        let growing = growth
+            .iter()
+            .filter(|row| row.growth.kind.goes_on())
+            .count();
+        let text = match (report.compared.len(), growing) {
+            (0 | 1, _) => "None: no place holds an unusual share of the heap.",
+            (_, 0) => "None: nothing goes on growing between the dumps.",
+            _ => {
+                "None: what grows between the dumps is little, or a small part of what the heap gained."
+            }
         };
         blocks.push(Block::Paragraph(text.into()));
     }
@@ -184,7 +191,6 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
         "shape",
         rate_column,
         "#objects",
-        "#gained",
         "#bytes",
         "#gained",
         "class",
@@ -202,7 +208,6 @@ fn growth_table(growth: &[GrowthRow]) -> Table {
             phrase::growth_kind(growth.kind).into(),
             phrase::bars(&growth.bytes).into(),
             rate.into(),
-            grouped(last).into(),
             signed(first, last).into(),
             ByteSize(last_bytes).to_string().into(),
             SignedByteSize(change(first_bytes, last_bytes))

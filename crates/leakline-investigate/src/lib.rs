@@ -6,7 +6,8 @@
 //! - [`build`] turns a case file and its [`Surroundings`] into an [`InvestigationReport`], in the
 //!   server and for files alike. [`render`] writes it in each [`Form`].
 //! - [`heap_report`] and [`detect_report`] write what `analyze` and `detect` found, in the same
-//!   forms; [`inspect_report`] what `heap` finds when it looks inside a dump.
+//!   forms; [`inspect_report`] what `heap` finds when it looks inside a dump, and [`diff_report`]
+//!   when it compares several.
 //! - [`plot`] draws the heap over time as SVG.
 //!
 //! Names in dumps and telemetry are hostile input: every writer escapes them, and control
@@ -19,6 +20,7 @@ mod advice;
 mod build;
 mod case;
 pub mod detect_report;
+pub mod diff_report;
 mod document;
 mod form;
 pub mod gather;

@@ -48,9 +48,12 @@ pub(crate) fn objects_rate(rate: GrowthRate) -> String {
     }
 }
 
-/// Bytes over time: `31.2 MiB a minute`, `4.10 MiB a dump`.
+/// Bytes over time, by the minute if that is much: `31.2 MiB a minute`, `4.10 MiB a dump`.
 pub(crate) fn bytes_rate(rate: GrowthRate) -> String {
     match rate.per {
+        Per::Minute if rate.bytes >= 1024.0 => {
+            format!("{} a minute", ByteSize(rate.bytes as u64))
+        }
         Per::Minute => self::rate(rate.bytes * 60.0),
         Per::Dump => format!("{} a dump", ByteSize(rate.bytes.max(0.0) as u64)),
     }

@@ -1,10 +1,11 @@
 //! `leakline heap`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use leakline_heap::inspect::{Filter, InspectError, Inspector, Query};
-use leakline_heap::{LoadOptions, References, load};
+use leakline_heap::inspect::{self, Filter, InspectError, Inspector, Query};
+use leakline_heap::{DumpFacts, LoadOptions, References, load};
+use leakline_investigate::diff_report::{self, DiffOf, DiffReport};
 use leakline_investigate::inspect_report::{self, Answer, InspectReport};
 
 use crate::args::{
@@ -15,14 +16,15 @@ use crate::{Outcome, dumps, output};
 
 /// Puts the question to the dump and writes the answer.
 pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
-    let (dump, inspect) = match &arguments.question {
-        HeapQuestion::Histogram(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Dominators(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Paths(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Object(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Find(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Threads(question) => (&question.dump, &question.inspect),
-        HeapQuestion::Strings(question) => (&question.dump, &question.inspect),
+    let one = std::slice::from_ref::<PathBuf>;
+    let (dumps, inspect) = match &arguments.question {
+        HeapQuestion::Histogram(question) => (&*question.dumps, &question.inspect),
+        HeapQuestion::Dominators(question) => (&*question.dumps, &question.inspect),
+        HeapQuestion::Paths(question) => (one(&question.dump), &question.inspect),
+        HeapQuestion::Object(question) => (one(&question.dump), &question.inspect),
+        HeapQuestion::Find(question) => (one(&question.dump), &question.inspect),
+        HeapQuestion::Threads(question) => (one(&question.dump), &question.inspect),
+        HeapQuestion::Strings(question) => (one(&question.dump), &question.inspect),
     };
     // better said before a large dump is read
     match &arguments.question {
@@ -36,14 +38,82 @@ pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
         {
             bail!("say what to find: --class 'com.acme.*', or --value TEXT, or both");
         }
+        HeapQuestion::Dominators(question)
+            if question.object.is_some() && question.dumps.len() > 1 =>
+        {
+            bail!("an object's id is its address in one dump: give that dump alone with --object");
+        }
         _ => {}
     }
-    let text = ask(&arguments.question, dump, inspect)?;
+    let text = match dumps {
+        [dump] => ask(&arguments.question, dump, inspect)?,
+        dumps => compare(&arguments.question, dumps, inspect)?,
+    };
     output::write(&text, inspect.output.as_deref())?;
     Ok(Outcome::Done)
 }
 
 fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyhow::Result<String> {
+    look_into(dump, inspect, |inspector, facts, bytes| {
+        let render = |answer: Answer<'_>| {
+            let report = InspectReport {
+                dump: facts,
+                totals: inspector.totals(),
+                answer,
+            };
+            match inspect.format {
+                Format::Text => inspect_report::render_text(&report),
+                Format::Markdown => inspect_report::render_markdown(&report),
+                Format::Html => inspect_report::render_html(&report),
+                Format::Json => inspect_report::render_json(&report),
+            }
+        };
+        answer(question, inspector, bytes, inspect.limit, render)
+    })
+}
+
+/// What changed over several dumps, of which one at a time is in memory.
+fn compare(
+    question: &HeapQuestion,
+    dumps: &[PathBuf],
+    inspect: &InspectArguments,
+) -> anyhow::Result<String> {
+    let (of, filter, depth) = match question {
+        HeapQuestion::Dominators(question) => {
+            let depth = question.depth.map_or(2, usize::from);
+            (DiffOf::Dominators, &question.filter, depth)
+        }
+        HeapQuestion::Histogram(question) => (DiffOf::Classes, &question.filter, 0),
+        _ => bail!("this question is put to one dump at a time"),
+    };
+    let filter = as_filter(filter, inspect.limit);
+    let mut compared = Vec::new();
+    let mut sizes = Vec::new();
+    for dump in dumps {
+        let (dump, of_dump) = look_into(dump, inspect, |inspector, facts, _| {
+            let of_dump = match of {
+                DiffOf::Classes => inspector.class_sizes(),
+                DiffOf::Dominators => inspector.dominator_sizes(&filter, depth),
+            };
+            Ok((diff_report::Dump::new(facts, inspector.totals()), of_dump))
+        })?;
+        compared.push(dump);
+        sizes.push(of_dump);
+    }
+    let report = DiffReport {
+        dumps: compared,
+        of,
+        diff: inspect::diff(&sizes, &filter)?,
+    };
+    Ok(diff_report::render(&report, inspect.format.into()))
+}
+
+/// Opens a dump and asks about it. The facts include what was wrong with its file.
+fn look_into<A>(
+    dump: &Path,
+    inspect: &InspectArguments,
+    question: impl FnOnce(&Inspector<'_, '_>, &DumpFacts, &[u8]) -> Result<A, InspectError>,
+) -> anyhow::Result<A> {
     let cannot = || format!("cannot look into {}", dump.display());
     let bar = Progress::bar("reading");
     let file = dumps::open(dump, &bar)?;
@@ -62,20 +132,15 @@ fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyh
     let mut facts = inspector.facts().clone();
     facts.complete &= file.problems().is_empty();
     facts.problems.splice(0..0, file.problems().iter().cloned());
-    let render = |answer: Answer<'_>| {
-        let report = InspectReport {
-            dump: &facts,
-            totals: inspector.totals(),
-            answer,
-        };
-        match inspect.format {
-            Format::Text => inspect_report::render_text(&report),
-            Format::Markdown => inspect_report::render_markdown(&report),
-            Format::Html => inspect_report::render_html(&report),
-            Format::Json => inspect_report::render_json(&report),
-        }
-    };
-    answer(question, &inspector, file.as_slice(), inspect.limit, render).with_context(cannot)
+    question(&inspector, &facts, file.as_slice()).with_context(cannot)
+}
+
+fn as_filter(filter: &FilterArguments, limit: usize) -> Filter {
+    Filter {
+        class: filter.class.clone(),
+        retained_over: filter.retained_over,
+        limit,
+    }
 }
 
 fn answer(
@@ -85,11 +150,7 @@ fn answer(
     limit: usize,
     render: impl Fn(Answer<'_>) -> String,
 ) -> Result<String, InspectError> {
-    let filter = |filter: &FilterArguments| Filter {
-        class: filter.class.clone(),
-        retained_over: filter.retained_over,
-        limit,
-    };
+    let filter = |filter: &FilterArguments| as_filter(filter, limit);
     Ok(match question {
         HeapQuestion::Histogram(question) => render(Answer::Histogram(
             &inspector.histogram(&filter(&question.filter))?,

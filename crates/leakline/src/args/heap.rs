@@ -13,6 +13,7 @@ use crate::byte_size::parse_byte_size;
 #[command(help_template = TEMPLATE, arg_required_else_help = true, before_help = "\
 Examples:
   leakline heap histogram heap.hprof --class 'com.acme.*'   which classes take the memory
+  leakline heap histogram old.hprof new.hprof               which classes gained memory
   leakline heap dominators heap.hprof                       which objects keep it
   leakline heap paths heap.hprof --class com.acme.Order     what holds all orders
   leakline heap object heap.hprof 0x7ff8a0                  one object, field by field
@@ -77,10 +78,12 @@ pub struct FilterArguments {
 #[command(help_template = TEMPLATE, before_help = "\
 Examples:
   leakline heap histogram heap.hprof --limit 50
-  leakline heap histogram heap.hprof --class 'com.acme.*' --retained-over 10MiB --format json")]
+  leakline heap histogram heap.hprof --class 'com.acme.*' --retained-over 10MiB --format json
+  leakline heap histogram old.hprof new.hprof           what each class gained")]
 pub struct HistogramArguments {
-    /// The heap dump (HPROF, plain or gzip)
-    pub dump: PathBuf,
+    /// The heap dump (HPROF, plain or gzip); with several, oldest first, what changed
+    #[arg(required = true, value_name = "DUMP")]
+    pub dumps: Vec<PathBuf>,
     /// Which classes
     #[command(flatten)]
     pub filter: FilterArguments,
@@ -96,14 +99,16 @@ Examples:
   leakline heap dominators heap.hprof                          the largest objects
   leakline heap dominators heap.hprof --class 'java.util.*Map' the largest maps, wherever they are
   leakline heap dominators heap.hprof --object 0x7ff8a0 --depth 4
-                                                               what is below one object")]
+                                                               what is below one object
+  leakline heap dominators old.hprof new.hprof                 what gained memory, and where")]
 pub struct DominatorsArguments {
-    /// The heap dump (HPROF, plain or gzip)
-    pub dump: PathBuf,
+    /// The heap dump (HPROF, plain or gzip); with several, oldest first, what changed
+    #[arg(required = true, value_name = "DUMP")]
+    pub dumps: Vec<PathBuf>,
     /// Look below this object
     #[arg(long, value_name = "ID", value_parser = parse_id, conflicts_with = "class")]
     pub object: Option<u64>,
-    /// Levels of the tree to show [default: 0; with --object 2]
+    /// Levels of the tree to show [default: 0; with --object or several dumps 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=64))]
     pub depth: Option<u8>,
     /// Which objects
