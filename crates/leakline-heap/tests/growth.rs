@@ -203,8 +203,7 @@ fn a_place_of_the_runtime_that_makes_the_heap_grow_is_a_suspect() {
         expect![[r#"
             static DeleteOnExitHook.files → ArrayList holds 2,200 String (507 KiB, 11 %) [Collection]
               java.io.DeleteOnExitHook files by static field
-              but no class of the application takes part in it
-            Some(SuspectGrowth { objects: [200, 2200], bytes: [47240, 519240], objects_per_minute: Some(200.0) }) 0.74 sure
+            Some(SuspectGrowth { objects: [200, 2200], bytes: [47240, 519240], objects_per_minute: Some(200.0) }) 0.99 sure
             = static Main.kept → ArrayList holds 4,000 Kept (3.95 MiB, 89 %) (it did not grow between the dumps)
             + static DeleteOnExitHook.files → ArrayList: java.lang.String [200, 2200] [47240, 519240]
         "#]],
