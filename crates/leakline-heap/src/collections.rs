@@ -81,6 +81,7 @@ const COLLECTION_PACKAGES: &[&str] = &[
     "com.google.common.collect.",
     "gnu.trove.",
     "io.netty.util.collection.",
+    "io.netty.util.internal.",
     "io.vavr.collection.",
     "it.unimi.dsi.fastutil.",
     "kotlin.collections.",
@@ -91,6 +92,7 @@ const COLLECTION_PACKAGES: &[&str] = &[
     "org.eclipse.collections.impl.",
     "org.jctools.maps.",
     "org.jctools.queues.",
+    "reactor.util.concurrent.",
     "scala.collection.",
 ];
 
@@ -127,12 +129,16 @@ const IMMUTABLE: &[&str] = &[
 
 /// Words in the name of a number that is a limit.
 const LIMIT_WORDS: &[&str] = &["max", "maximum", "limit", "capacity", "bound"];
-/// Words in the name of a number that limits something else than how many there may be.
+/// Words in the name of a number that limits something else than how many there may be, or tells
+/// how many there have been at most.
 const OTHER_LIMIT_WORDS: &[&str] = &[
+    "active",
     "age",
+    "alive",
     "attempts",
     "bytes",
     "connections",
+    "current",
     "delay",
     "depth",
     "idle",
@@ -144,13 +150,17 @@ const OTHER_LIMIT_WORDS: &[&str] = &[
     "minutes",
     "ms",
     "nanos",
+    "observed",
+    "peak",
     "priority",
     "retries",
     "seconds",
+    "seen",
     "threads",
     "time",
     "timeout",
     "ttl",
+    "used",
     "value",
     "wait",
 ];
@@ -321,6 +331,7 @@ pub(crate) fn role(class: &str, holder: Option<(&str, Role)>, by_field: bool) ->
     };
     let is_array = class.ends_with("[]") || class == ATOMIC_ARRAY;
     if let Some(within) = within
+        && !is_primitive_array(class)
         && (is_array || is_wrapper(within) && container(class).is_some())
     {
         return Role::Inner;
@@ -356,6 +367,12 @@ pub(crate) fn canonical(class: &str) -> &str {
             None => other,
         },
     }
+}
+
+/// Whether the class is one of the runtime in which it registers what others hold: executors and
+/// their threads, since JDK 19.
+pub(crate) fn keeps_books(class: &str) -> bool {
+    class.starts_with("jdk.internal.vm.")
 }
 
 /// Whether the class is made at run time for one place in the code: a lambda, a proxy. What it

@@ -59,6 +59,7 @@ mod growth;
 mod histogram;
 mod index;
 pub mod inspect;
+mod known_holders;
 mod layout;
 mod load;
 mod passes;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::classes::CLASS_SLOTS;
 use crate::collections::Role;
 use crate::places::{Edge, Place, Places};
+use crate::report::Pattern;
 
 /// What leads to a place, in words.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -136,6 +137,22 @@ impl PlaceTree {
     pub(crate) fn is_element(&self, node: usize) -> bool {
         self.nodes[node].step == Step::Element
             || self.nodes[self.nodes[node].parent].role == Role::Inner
+    }
+
+    /// What kind of container the place is; arrays in another container belong to that.
+    pub(crate) fn container(&self, node: usize) -> Option<Pattern> {
+        let Role::Container(own) = self.nodes[node].role else {
+            return None;
+        };
+        let mut above = self.nodes[node].parent;
+        while own == Pattern::Array && above != 0 {
+            match self.nodes[above].role {
+                Role::Container(Pattern::Array) | Role::Inner => above = self.nodes[above].parent,
+                Role::Container(pattern) => return Some(pattern),
+                Role::Plain => break,
+            }
+        }
+        Some(own)
     }
 
     /// The places from a root down to this one, itself included.

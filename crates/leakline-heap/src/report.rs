@@ -105,6 +105,17 @@ pub struct Suspect {
     pub counter_evidence: Vec<String>,
     /// What is known of the holder's shape, for the advice on a fix.
     pub pattern: Pattern,
+    /// What the holder is, when it is a field of the JDK or of a framework that is known for it.
+    pub known: Option<KnownHolder>,
+}
+
+/// A field of the JDK or of a framework in which objects of applications pile up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownHolder {
+    /// What it is: `the work queue of an executor`.
+    pub name: &'static str,
+    /// What makes it grow and what to do, without a full stop.
+    pub advice: &'static str,
 }
 
 /// The kind of place where objects pile up; decides the advice on a fix.

@@ -176,7 +176,7 @@ fn retained_sizes_do_not_count_nested_objects_twice() {
 fn the_same_bytes_give_the_same_report() {
     let mut program = Program::new();
     for class in ["app.A", "app.B", "app.C"] {
-        let objects = program.instances(class, 3_000, 200);
+        let objects = program.instances(class, 3_000, 300);
         let map = program.map(&objects);
         program.static_field(&format!("{class}Holder"), "all", map);
     }

@@ -179,6 +179,7 @@ fn local_variable_of_a_thread() {
         expect![[r#"
             local variable of Consumer.run in thread consumer → LinkedBlockingQueue holds 3,000 Task (1.30 MiB, 100 %) [ThreadStack]
               app.Consumer - by thread stack, consumer, app.Consumer.run (Consumer.java:17)
+              but a local variable lets go when its method returns
         "#]],
     );
 }
@@ -201,6 +202,7 @@ fn a_buffer_in_each_of_many_threads() {
         expect![[r#"
             200 threads worker-* hold 200 byte[] in a local variable of Server.request (1.16 MiB, 100 %) [ThreadStack]
               app.Server - by thread stack, worker-*, app.Server.request (Server.java:10)
+              but a local variable lets go when its method returns
         "#]],
     );
 }
@@ -424,6 +426,7 @@ fn what_a_recursion_holds() {
         expect![[r#"
             local variable of Walker.descend in thread walker → ArrayList holds 1,500 Visit (1.49 MiB, 100 %) [ThreadStack]
               app.Walker - by thread stack, walker, app.Walker.descend (Walker.java:7)
+              but a local variable lets go when its method returns
         "#]],
     );
 }

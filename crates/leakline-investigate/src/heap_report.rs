@@ -146,6 +146,10 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
         .iter()
         .map(|text| Prose::from(format!("Against it: {}", ended(text))))
         .collect();
+    if let Some(known) = suspect.known {
+        let text = format!("Known: {}: {}.", known.name, known.advice);
+        notes.push(Prose::from(text));
+    }
     notes.push(Prose::from("Fix: ").then(advice::fix(suspect, None).text));
     blocks.push(Block::Bullets(notes));
 }
@@ -423,6 +427,14 @@ struct SuspectJson<'a> {
     confidence: f64,
     pattern: &'static str,
     counter_evidence: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<KnownJson>,
+}
+
+#[derive(Serialize)]
+struct KnownJson {
+    name: &'static str,
+    advice: &'static str,
 }
 
 #[derive(Serialize)]
@@ -540,6 +552,10 @@ fn suspect_json(suspect: &Suspect) -> SuspectJson<'_> {
         confidence: rounded(suspect.confidence),
         pattern: advice::pattern_name(suspect.pattern),
         counter_evidence: &suspect.counter_evidence,
+        known: suspect.known.map(|known| KnownJson {
+            name: known.name,
+            advice: known.advice,
+        }),
     }
 }
 

@@ -93,6 +93,7 @@ impl Places {
         search.other_roots();
         search.class_slots();
         search.threads();
+        search.books_of_the_runtime();
         search.finalizer_queue();
         let mut filing = Filing::new(search);
         retention.walk(heap, &mut filing);
@@ -247,9 +248,20 @@ impl<'s, 'a> Search<'s, 'a> {
                 self.file(thread.object, place, NONE, false);
             }
         }
-        for (object, _) in self.starts.clone() {
-            let statics = CLASS_SLOTS.len()..self.heap.row(object).len();
-            self.expand_part(object, statics);
+        self.values_of_static_fields(|class| !collections::keeps_books(class));
+    }
+
+    /// What only the runtime's own registers of threads lead to.
+    fn books_of_the_runtime(&mut self) {
+        self.values_of_static_fields(collections::keeps_books);
+    }
+
+    fn values_of_static_fields(&mut self, wanted: impl Fn(&str) -> bool) {
+        for (object, class) in self.starts.clone() {
+            if wanted(self.heap.name(self.heap.classes.get(class).name)) {
+                let statics = CLASS_SLOTS.len()..self.heap.row(object).len();
+                self.expand_part(object, statics);
+            }
         }
         self.run();
     }
@@ -587,6 +599,8 @@ impl<'s, 'a> Search<'s, 'a> {
         let of_platform = owner_of(class) == Owner::Platform;
         let is_array = self.found.symbols.name(class).ends_with("[]");
         let mut passed_other = false;
+        // a list whose links are of several classes, all of them behind the same field
+        let mut same_field = true;
         let mut turn = None;
         let mut ancestor = parent;
         while ancestor != 0 && edge != Edge::OfClass {
@@ -596,7 +610,7 @@ impl<'s, 'a> Search<'s, 'a> {
             }
             if place.class == class {
                 let linked = if of_platform {
-                    ancestor == parent && !is_array
+                    !is_array && (ancestor == parent || same_field)
                 } else {
                     !passed_other
                 };
@@ -615,6 +629,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 passed_other = true;
             }
+            same_field &= place.edge == edge && place.role == Role::Plain;
             ancestor = place.parent;
         }
         None

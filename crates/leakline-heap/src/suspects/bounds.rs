@@ -66,6 +66,27 @@ impl Bounds<'_, '_> {
             .or_else(|| self.by_length(container, pile))
     }
 
+    /// Whether this is a cache that was made without any limit: it has numbers for limits, and
+    /// none is set.
+    pub(super) fn is_unlimited(&self, cache: u32) -> bool {
+        if cache == NONE {
+            return false;
+        }
+        let heap = self.heap;
+        match heap.class_name(cache) {
+            "com.github.benmanes.caffeine.cache.UnboundedLocalCache" => true,
+            "com.google.common.cache.LocalCache" => heap
+                .fields_of(cache)
+                .iter()
+                .filter(|field| {
+                    let name = heap.name(field.name);
+                    name == "maxWeight" || name.starts_with("expireAfter")
+                })
+                .all(|field| limit(String::new(), field.value).is_none()),
+            _ => false,
+        }
+    }
+
     /// Collections that cannot grow, and those made to stay small.
     fn by_nature(&self, container: u32) -> Option<Bound> {
         let heap = self.heap;

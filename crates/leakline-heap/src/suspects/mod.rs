@@ -19,20 +19,21 @@ use bounds::Bounds;
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
 pub(crate) use wording::Wording;
 
-use crate::collections::{self, Owner, Role, owner, short_name};
+use crate::collections::{self, Owner, owner, short_name};
 use crate::graph::{Heap, NONE};
 use crate::growth::History;
+use crate::known_holders::known_holder;
 use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
-use crate::report::{Accumulated, Pattern, Suspect, SuspectGrowth, Totals};
+use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, SuspectGrowth, Totals};
 use crate::retention::Retention;
 use crate::roots::Thread;
 
 /// Suspects reported at most.
 const MAX_SUSPECTS: usize = 20;
 /// Smaller piles are noise, whatever their share.
-const LEAST_BYTES: u64 = 512 << 10;
+const LEAST_BYTES: u64 = 768 << 10;
 /// Share of the heap that makes a pile worth a look.
 const LEAST_SHARE: f64 = 0.05;
 /// Larger piles are worth a look, whatever their share.
@@ -187,10 +188,16 @@ impl Court<'_, '_> {
             (Some(history), Some(growth)) => verdict.weigh_growth(history, pile, growth),
             _ => false,
         };
-        let culprit = self.culprit(pile, &wording);
+        let known = self.known(pile);
+        // what is known in the runtime is known for the applications' leaks
+        let culprit = match known.is_some() && wording.holder_owner() == Owner::Platform {
+            true => Owner::Application,
+            false => self.culprit(pile, &wording),
+        };
         verdict.weigh_owner(culprit, share, retained_bytes, tells);
         self.weigh_bounds(pile, tells, &mut verdict);
-        verdict.weigh_kind(pile, &tree.nodes[pile.owner].role);
+        let is_stack = self.pattern(pile) == Pattern::ThreadStack;
+        verdict.weigh_kind(pile, tree.container(pile.owner), is_stack);
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,
@@ -252,6 +259,7 @@ impl Court<'_, '_> {
             confidence: (verdict.confidence * 100.0).round() / 100.0,
             counter_evidence: verdict.counter_evidence,
             pattern: self.pattern(pile),
+            known,
         };
         Some((rank, suspect))
     }
@@ -309,6 +317,28 @@ impl Court<'_, '_> {
         element.max(below).max(wording.holder_owner())
     }
 
+    /// What is known of the field nearest to the pile that anything is known of.
+    fn known(&self, pile: &Pile) -> Option<KnownHolder> {
+        let path = self.tree.path(pile.owner);
+        path.iter().rev().find_map(|node| {
+            let place = &self.tree.nodes[*node];
+            let (Step::Field(field) | Step::Static(field)) = &place.step else {
+                return None;
+            };
+            let holder = &self.tree.nodes[place.parent];
+            if holder.heaviest == NONE {
+                return None;
+            }
+            let heap = self.heap;
+            let class = heap
+                .class_of_mirror(holder.heaviest)
+                .unwrap_or_else(|| heap.class_number(holder.heaviest));
+            known_holder(field, |name| {
+                heap.classes.inherits(class, name, &heap.symbols)
+            })
+        })
+    }
+
     /// What cannot grow, or no further, is a suspect only if it is seen to grow.
     fn weigh_bounds(&self, pile: &Pile, grows: bool, verdict: &mut Verdict) {
         let bounds = Bounds {
@@ -324,11 +354,13 @@ impl Court<'_, '_> {
             let weight = bound.weight.min(if grows { 0.4 } else { 1.0 });
             return verdict.speak_against(weight, &bound.evidence);
         }
-        let cache = self.tree.path(pile.owner).into_iter().find(|node| {
-            let class = &self.tree.nodes[*node].class;
+        let path = self.tree.path(pile.owner);
+        let cache = path.iter().find(|node| {
+            let class = &self.tree.nodes[**node].class;
             SELF_BOUNDING.iter().any(|known| class.starts_with(known))
         });
-        if let Some(cache) = cache {
+        let unlimited = |node: &usize| bounds.is_unlimited(self.tree.nodes[*node].heaviest);
+        if let Some(&cache) = cache.filter(|_| !path.iter().any(unlimited)) {
             let class = short_name(&self.tree.nodes[cache].class);
             verdict.speak_against(0.3, &format!("{class} is a cache that can bound itself"));
         }
@@ -525,7 +557,7 @@ impl Court<'_, '_> {
         if has(|step| matches!(step, Step::ThreadLocal(_))) {
             return Pattern::ThreadLocal;
         }
-        let Role::Container(pattern) = self.tree.nodes[pile.owner].role else {
+        let Some(pattern) = self.tree.container(pile.owner) else {
             return Pattern::Object;
         };
         let names_listeners = path.iter().any(|node| match &self.tree.nodes[*node].step {
@@ -599,8 +631,11 @@ impl Verdict {
         }
     }
 
-    fn weigh_kind(&mut self, pile: &Pile, role: &Role) {
-        if pile.kind == PileKind::Elements && *role == Role::Container(Pattern::Array) {
+    fn weigh_kind(&mut self, pile: &Pile, container: Option<Pattern>, is_stack: bool) {
+        if is_stack {
+            self.speak_against(0.1, "a local variable lets go when its method returns");
+        }
+        if pile.kind == PileKind::Elements && container == Some(Pattern::Array) {
             self.speak_against(
                 0.1,
                 "an array has a fixed length, unless it is replaced by a longer one",

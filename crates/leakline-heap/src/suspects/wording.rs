@@ -276,6 +276,7 @@ impl<'t> Wording<'t> {
             _ => "unknown".to_owned(),
         };
         let thread = self.thread.as_ref().map(|(_, name)| name.clone());
+        let thread = thread.filter(|name| !name.is_empty());
         let Some(link) = self.blamed().map(|blamed| &self.links[blamed]) else {
             let class = self.thread.as_ref().map(|(node, _)| *node);
             return Holder {

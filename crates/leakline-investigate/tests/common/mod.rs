@@ -221,6 +221,7 @@ pub fn suspect() -> Suspect {
             "the map is 4 min old; a cache that fills for the first time looks the same".to_owned(),
         ],
         pattern: Pattern::Map,
+        known: None,
     }
 }
 
