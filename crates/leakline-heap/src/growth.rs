@@ -7,7 +7,7 @@ use leakline_model::Timestamp;
 
 use crate::collections::{Owner, owner};
 use crate::graph::Heap;
-use crate::place_tree::PlaceTree;
+use crate::place_tree::{Node, PlaceTree};
 use crate::places::Places;
 use crate::report::{GrowthRow, SuspectGrowth, Totals};
 use crate::suspects::{Limits, Measure, Pile, Wording, piles};
@@ -44,6 +44,12 @@ impl HeapSummary {
     /// Bytes of all reachable objects.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// With those that objects keep outside of the heap.
+    pub(crate) fn all_bytes(&self) -> u64 {
+        let native = self.tree.nodes.first().map_or(0, |node| node.native);
+        self.bytes.saturating_add(native)
     }
 
     /// Whether both are of one dump: taken at the same time, with the same in the same places.
@@ -116,8 +122,8 @@ pub(crate) struct History {
     /// By dump, oldest first, then by node of the last dump's tree.
     objects: Vec<Vec<u64>>,
     bytes: Vec<Vec<u64>>,
-    /// Bytes of the whole heap by dump.
-    heap_bytes: Vec<u64>,
+    /// Bytes of the whole heap by dump. Here as there those outside of it are included.
+    all_bytes: Vec<u64>,
     taken_at: Vec<Option<Timestamp>>,
 }
 
@@ -126,12 +132,12 @@ impl History {
         let mut history = History {
             objects: Vec::new(),
             bytes: Vec::new(),
-            heap_bytes: Vec::new(),
+            all_bytes: Vec::new(),
             taken_at: Vec::new(),
         };
         for summary in earlier.iter().chain([last]) {
             let aligned = last.tree.align(&summary.tree);
-            let column = |of: fn(&crate::place_tree::Node) -> u64| -> Vec<u64> {
+            let column = |of: fn(&Node) -> u64| -> Vec<u64> {
                 aligned
                     .iter()
                     .map(|node| {
@@ -141,16 +147,16 @@ impl History {
                     .collect()
             };
             history.objects.push(column(|node| node.objects));
-            history.bytes.push(column(|node| node.bytes));
-            history.heap_bytes.push(summary.bytes);
+            history.bytes.push(column(Node::all_bytes));
+            history.all_bytes.push(summary.all_bytes());
             history.taken_at.push(summary.taken_at);
         }
         history
     }
 
-    /// Bytes that the whole heap gained since the first dump.
+    /// Bytes that the whole heap gained since the first dump, with those outside of it.
     pub(crate) fn heap_gain(&self) -> u64 {
-        match (self.heap_bytes.first(), self.heap_bytes.last()) {
+        match (self.all_bytes.first(), self.all_bytes.last()) {
             (Some(first), Some(last)) => last.saturating_sub(*first),
             _ => 0,
         }
@@ -171,11 +177,11 @@ impl History {
                 _ => Vec::new(),
             }
         };
-        let (objects, bytes) = (gained(&self.objects), gained(&self.bytes));
         let measure = Measure {
-            objects: &objects,
-            bytes: &bytes,
-            gained: true,
+            objects: gained(&self.objects),
+            bytes: gained(&self.bytes),
+            own: Vec::new(),
+            largest: Vec::new(),
         };
         piles(tree, &measure, &Limits::of_growth(least_bytes))
     }

@@ -77,8 +77,8 @@ pub(crate) struct SizeInput<'i> {
     pub(crate) lengths: Vec<u32>,
 }
 
-/// Size of every object in units of [`SIZE_UNIT`].
-pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
+/// Size of every object in units of [`SIZE_UNIT`], and the layout that was recognised.
+pub(crate) fn sizes(input: SizeInput<'_>) -> (Vec<u32>, Layout) {
     let candidates: &[Layout] = match input.identifier_bytes {
         4 => &NARROW,
         _ => &WIDE,
@@ -110,7 +110,7 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
     let classes = input.class_of.par_iter();
     sizes.par_iter_mut().zip(classes).for_each(|(size, class)| {
         let bytes = match array_element[*class as usize] {
-            Some(element) => layout.array_size(element, *size),
+            Some(element) => layout.array_size(element, u64::from(*size)),
             None => u64::from(instance_sizes[*class as usize]),
         };
         *size = units(bytes);
@@ -121,7 +121,7 @@ pub(crate) fn sizes(input: SizeInput<'_>) -> Vec<u32> {
         let base = if class.described { mirror_base } else { 0 };
         sizes[object as usize] = units(layout.align(u64::from(base) + u64::from(statics)));
     }
-    sizes
+    (sizes, layout)
 }
 
 /// What all addresses are multiples of, eight bytes at least.
@@ -151,17 +151,27 @@ impl crate::classes::Class {
 }
 
 impl Layout {
+    /// Bytes of an array of so many references.
+    pub(crate) fn reference_array_size(&self, length: u64) -> u64 {
+        self.array_size(self.reference, length)
+    }
+
+    /// Bytes of an array of so many bytes.
+    pub(crate) fn byte_array_size(&self, length: u64) -> u64 {
+        self.array_size(1, length)
+    }
+
     fn align(&self, bytes: u64) -> u64 {
         bytes.next_multiple_of(u64::from(self.alignment))
     }
 
-    fn array_size(&self, element: u32, length: u32) -> u64 {
+    fn array_size(&self, element: u32, length: u64) -> u64 {
         let header = if element == 8 {
             self.array_header.next_multiple_of(8)
         } else {
             self.array_header
         };
-        self.align(u64::from(header) + u64::from(element) * u64::from(length))
+        self.align(u64::from(header) + u64::from(element) * length)
     }
 
     fn instance_size(&self, classes: &Classes, class: u32) -> u32 {
@@ -345,7 +355,7 @@ impl Evidence {
             }
             for ((layout, sizes), score) in candidates.iter().zip(&predicted).zip(&mut scores) {
                 let size = match element_bytes(class.kind, layout.reference) {
-                    Some(element) => layout.array_size(element, input.lengths[object]),
+                    Some(element) => layout.array_size(element, u64::from(input.lengths[object])),
                     None => u64::from(sizes[class_number as usize]),
                 };
                 match size.cmp(&gap) {

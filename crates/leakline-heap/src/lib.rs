@@ -32,13 +32,15 @@
 //!
 //! - `load`: the passes over the dump; `scan`, `index`, `records`, `classes`, `layout`, `roots`
 //!   and `strings` are their parts.
+//! - `values`, `twins`: what is kept of the values of objects while references are read.
 //! - `graph`: the [`Heap`]; `rows`, `shapes` and `bits` are how it comes to be small.
 //! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
 //!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
 //!   path, so that piles show even where nothing dominates them.
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
-//! - `histogram`: sums by class.
+//! - `histogram`: sums by class. `native`: what objects keep allocated outside of the heap.
+//!   `waste`: what the heap could do without.
 //! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
 
@@ -57,6 +59,7 @@ mod index;
 pub mod inspect;
 mod layout;
 mod load;
+mod native;
 mod paths;
 mod place_tree;
 mod places;
@@ -71,6 +74,9 @@ mod shapes;
 mod strings;
 mod suspects;
 mod symbols;
+mod twins;
+mod values;
+mod waste;
 
 pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;

@@ -22,6 +22,7 @@ use crate::rows::Rows;
 use crate::scan::{Names, Scan};
 use crate::shapes::Shapes;
 use crate::symbols::Symbols;
+use crate::values::ValueRecorder;
 
 /// Which references keep an object alive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -126,7 +127,25 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         release: &release,
     };
     let found = passes.found();
-    let links = passes.links(found.lengths_of_rows);
+    let (sizes, layout) = layout::sizes(SizeInput {
+        version: hprof.header().version,
+        identifier_bytes,
+        classes: &classes.classes,
+        index: &index,
+        class_of: &found.class_of,
+        lengths: found.array_lengths,
+    });
+    let shapes = Shapes::new(&classes.classes, found.class_of, sizes, &found.refers);
+    let values = ValueRecorder::new(
+        &classes.classes,
+        &symbols,
+        identifier_bytes,
+        shapes.len(),
+        bytes,
+        &release,
+    );
+    let links = passes.links(found.lengths_of_rows, &values);
+    let values = values.finish();
     // HotSpot leaves out the class objects of archived classes that were never loaded: a whole
     // dump has some hundreds of references to them
     let many_unresolved = links.unresolved as usize > links.edges.len() / 100;
@@ -142,15 +161,6 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
             "{undescribed} objects are of classes that the dump does not describe; their references are unknown"
         ));
     }
-    let sizes = layout::sizes(SizeInput {
-        version: hprof.header().version,
-        identifier_bytes,
-        classes: &classes.classes,
-        index: &index,
-        class_of: &found.class_of,
-        lengths: found.array_lengths,
-    });
-    let shapes = Shapes::new(&classes.classes, found.class_of, sizes, &found.refers);
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
         taken_at: hprof.header().taken_at,
@@ -165,10 +175,12 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         class_edges: vec![NONE; classes.classes.table.len()],
         classes: classes.classes,
         shapes,
+        layout,
         rows: links.rows,
         edges: links.edges,
         roots,
         threads,
+        values,
         facts,
         references: options.references,
         roots_lost: false,
@@ -362,19 +374,23 @@ impl<'a> ObjectPasses<'_, 'a> {
             .take(self.classes.classes.table.len())
             .collect();
         let undescribed = AtomicU64::new(0);
-        self.each_record(0.0, |record, (finder, own, _)| {
-            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
-                return;
-            };
-            let object = object as usize;
-            let (class, array_length, row) = self.shape(&record, finder, &undescribed);
-            class_of[object].store(class, Relaxed);
-            array_lengths[object].store(array_length, Relaxed);
-            rows[object].store(row, Relaxed);
-            if row > 0 && !refers[class as usize].load(Relaxed) {
-                refers[class as usize].store(true, Relaxed);
-            }
-        });
+        self.each_record(
+            0.0,
+            || (),
+            |record, (finder, own, _), ()| {
+                let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
+                    return;
+                };
+                let object = object as usize;
+                let (class, array_length, row) = self.shape(&record, finder, &undescribed);
+                class_of[object].store(class, Relaxed);
+                array_lengths[object].store(array_length, Relaxed);
+                rows[object].store(row, Relaxed);
+                if row > 0 && !refers[class as usize].load(Relaxed) {
+                    refers[class as usize].store(true, Relaxed);
+                }
+            },
+        );
         for thread in self.threads {
             let object = thread.object as usize;
             rows[object].fetch_add(thread.locals.len() as u32, Relaxed);
@@ -447,29 +463,41 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    fn links(&self, lengths_of_rows: Vec<u32>) -> Links {
+    fn links(&self, lengths_of_rows: Vec<u32>, values: &ValueRecorder<'_>) -> Links {
         let rows = Rows::from_lengths(&lengths_of_rows);
         drop(lengths_of_rows);
         let edges = atomics(rows.edges(), NONE);
         let unresolved = AtomicU64::new(0);
-        self.each_record(0.5, |record, (finder, own, others)| {
-            let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
-                return;
-            };
-            let row = &edges[rows.row(object)];
-            if self.in_order {
-                row.iter().for_each(|edge| edge.store(NONE, Relaxed));
-            }
-            self.link(&record, finder, row, |id| {
-                if id == 0 {
-                    return NONE;
+        self.each_record(
+            0.5,
+            || values.adder(),
+            |record, (finder, own, others), adder| {
+                let Some(object) = object_id(&record).and_then(|id| own.find(id)) else {
+                    return;
+                };
+                let row = &edges[rows.row(object)];
+                if self.in_order {
+                    row.iter().for_each(|edge| edge.store(NONE, Relaxed));
                 }
-                others.find(id).unwrap_or_else(|| {
-                    unresolved.fetch_add(1, Relaxed);
-                    NONE
-                })
-            });
-        });
+                if let HeapRecord::PrimitiveArray {
+                    element_type,
+                    elements,
+                    ..
+                } = record
+                {
+                    return values.array(adder, object, element_type, elements);
+                }
+                self.link(object, &record, finder, values, row, |id| {
+                    if id == 0 {
+                        return NONE;
+                    }
+                    others.find(id).unwrap_or_else(|| {
+                        unresolved.fetch_add(1, Relaxed);
+                        NONE
+                    })
+                });
+            },
+        );
         for thread in self.threads {
             let row = &edges[rows.row(thread.object)];
             let behind_fields = row.len().saturating_sub(thread.locals.len());
@@ -486,8 +514,10 @@ impl<'a> ObjectPasses<'_, 'a> {
 
     fn link(
         &self,
+        object: u32,
         record: &HeapRecord<'a>,
         finder: &mut ClassFinder<'_>,
+        values: &ValueRecorder<'_>,
         row: &[AtomicU32],
         mut resolve: impl FnMut(u64) -> u32,
     ) {
@@ -499,6 +529,7 @@ impl<'a> ObjectPasses<'_, 'a> {
                 if class == NONE {
                     return;
                 }
+                values.instance(object, class, fields);
                 let size = self.identifier_bytes();
                 let slots = &self.classes.classes.get(class).slots;
                 for (edge, slot) in row.iter().zip(slots) {
@@ -532,33 +563,36 @@ impl<'a> ObjectPasses<'_, 'a> {
         self.records.identifier_bytes()
     }
 
-    fn each_record(
+    /// Visits all records, from several threads, each with a state of its own.
+    fn each_record<State>(
         &self,
         progress_from: f32,
-        visit: impl Fn(HeapRecord<'a>, &mut Finders<'_>) + Sync,
+        state: impl Fn() -> State + Sync,
+        visit: impl Fn(HeapRecord<'a>, &mut Finders<'_>, &mut State) + Sync,
     ) {
         let chunks = self.records.chunks();
         let done = AtomicUsize::new(0);
-        let chunk = |finders: &mut Finders<'_>, chunk: &Chunk| {
+        let chunk = |(finders, state): &mut (Finders<'_>, State), chunk: &Chunk| {
             for record in self.records.records(chunk) {
-                visit(record, finders);
+                visit(record, finders, state);
             }
             (self.release)(chunk.bytes());
             let done = done.fetch_add(1, Relaxed) + 1;
             (self.progress)(progress_from + 0.5 * done as f32 / chunks.len() as f32);
         };
-        let finders = || {
-            (
+        let start = || {
+            let finders = (
                 ClassFinder::new(&self.classes.ids),
                 Finder::new(self.index),
                 Finder::new(self.index),
-            )
+            );
+            (finders, state())
         };
         if self.in_order {
-            let mut finders = finders();
-            chunks.iter().for_each(|next| chunk(&mut finders, next));
+            let mut state = start();
+            chunks.iter().for_each(|next| chunk(&mut state, next));
         } else {
-            chunks.par_iter().for_each_init(finders, chunk);
+            chunks.par_iter().for_each_init(start, chunk);
         }
     }
 }

@@ -18,6 +18,7 @@
 mod advice;
 mod build;
 mod case;
+mod content_report;
 pub mod detect_report;
 mod document;
 mod form;
