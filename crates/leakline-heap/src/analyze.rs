@@ -4,12 +4,16 @@ use crate::graph::Heap;
 use crate::growth::{HeapSummary, History};
 use crate::histogram::histogram;
 use crate::load::{Phase, Progress};
+use crate::native::Native;
 use crate::place_tree::PlaceTree;
 use crate::places::{self, Places};
 use crate::reachability::Strength;
-use crate::report::{DominatorRow, GrowthRow, HeapReport, LocalRow, ThreadRow, Totals};
+use crate::report::{
+    DominatorRow, GrowthRow, HeapReport, LocalRow, NativeHolder, NativeMemory, ThreadRow, Totals,
+};
 use crate::retention::Retention;
-use crate::suspects;
+use crate::suspects::{self, Wording};
+use crate::waste::waste;
 
 /// How to analyse a heap.
 #[derive(Clone, Copy)]
@@ -66,9 +70,10 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     progress(Phase::Retain, 0.0);
     let retention = Retention::of(heap, &places::detached(heap));
     progress(Phase::Report, 0.0);
+    let Native { owners, memory } = Native::of(heap, &retention.strengths);
     let ((totals, histogram), places) = rayon::join(
         || (totals(heap, &retention), histogram(heap, &retention)),
-        || Places::of(heap, &retention),
+        || Places::of(heap, &retention, &owners),
     );
     progress(Phase::Report, 0.6);
     let tree = PlaceTree::new(&places);
@@ -77,10 +82,17 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     let history =
         (!options.earlier.is_empty()).then(|| History::new(compared(), &tree, options.warmed_up));
     let found = suspects::find(heap, &retention, &places, &tree, history.as_ref(), &totals);
+    progress(Phase::Report, 0.8);
+    let waste = waste(heap, &retention, &places, totals.bytes);
     progress(Phase::Report, 0.9);
     let report = HeapReport {
         dump: heap.facts().clone(),
         totals,
+        native: NativeMemory {
+            holders: native_holders(&tree),
+            ..memory
+        },
+        waste,
         suspects: found.suspects,
         not_growing: found.not_growing,
         reachable_bytes: compared().map(HeapSummary::bytes).collect(),
@@ -129,6 +141,27 @@ pub(crate) fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
         }
     }
     totals
+}
+
+/// Places shown that hold native memory.
+const NATIVE_HOLDERS: usize = 100;
+
+fn native_holders(tree: &PlaceTree) -> Vec<NativeHolder> {
+    let numbers = 0..tree.nodes.len();
+    let mut nodes: Vec<usize> = numbers
+        .filter(|node| tree.nodes[*node].own_native > 0)
+        .collect();
+    nodes.sort_by_key(|node| (std::cmp::Reverse(tree.nodes[*node].own_native), *node));
+    nodes.truncate(NATIVE_HOLDERS);
+    nodes
+        .into_iter()
+        .map(|node| NativeHolder {
+            path: Wording::of(tree, node, None).chain(),
+            class: tree.nodes[node].class.clone(),
+            objects: tree.nodes[node].objects,
+            bytes: tree.nodes[node].own_native,
+        })
+        .collect()
 }
 
 fn dominators(heap: &Heap<'_>, retention: &Retention, rows: usize) -> Vec<DominatorRow> {

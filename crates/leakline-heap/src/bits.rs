@@ -17,6 +17,15 @@ impl Bits {
         self.0[object as usize / 64] >> (object % 64) & 1 != 0
     }
 
+    /// Its members, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().enumerate().flat_map(|(number, word)| {
+            let less_one = |word: &u64| Some(word & (word - 1)).filter(|word| *word != 0);
+            let words = std::iter::successors(Some(*word).filter(|word| *word != 0), less_one);
+            words.map(move |word| number as u32 * 64 + word.trailing_zeros())
+        })
+    }
+
     /// What is not in the set, below the next multiple of 64.
     pub(crate) fn complement(&self) -> Bits {
         Bits(self.0.iter().map(|word| !word).collect())
@@ -109,6 +118,11 @@ impl RankedBits {
             ranks: ranks.collect(),
             bits,
         }
+    }
+
+    /// The set.
+    pub(crate) fn bits(&self) -> &Bits {
+        &self.bits
     }
 
     /// Number of members.

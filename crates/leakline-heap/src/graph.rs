@@ -15,6 +15,7 @@
 
 use crate::classes::{Class, ClassKind, ClassNumber, Classes};
 use crate::index::AddressIndex;
+use crate::layout::Layout;
 use crate::load::References;
 use crate::reachability::Strength;
 use crate::records::RecordIndex;
@@ -23,6 +24,7 @@ use crate::roots::{Root, Thread};
 use crate::rows::Rows;
 use crate::shapes::Shapes;
 use crate::symbols::{Symbol, Symbols};
+use crate::values::Values;
 
 /// No object: a null reference, the parent of a top-level object.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -38,12 +40,14 @@ pub struct Heap<'a> {
     pub(crate) symbols: Symbols,
     pub(crate) classes: Classes,
     pub(crate) shapes: Shapes,
+    pub(crate) layout: Layout,
     pub(crate) rows: Rows,
     pub(crate) edges: Vec<u32>,
     /// By class: the class object, unless it is a root; then the reference to it says nothing.
     pub(crate) class_edges: Vec<u32>,
     pub(crate) roots: Vec<Root>,
     pub(crate) threads: Vec<Thread>,
+    pub(crate) values: Values,
     pub(crate) facts: DumpFacts,
     pub(crate) references: References,
     /// Whether stand-ins replace roots that are missing from the dump.

@@ -22,6 +22,8 @@ use crate::trend::{self, Point};
 pub struct HeapSummary {
     taken_at: Option<Timestamp>,
     bytes: u64,
+    /// Bytes that objects keep outside of the heap.
+    native: u64,
     /// Ascending by path.
     places: Vec<PlaceSize>,
     /// The program's own classes, by a hash of their names, ascending.
@@ -36,6 +38,7 @@ struct PlaceSize {
     /// A hash of the name of its class.
     class: u64,
     objects: u64,
+    /// Those outside of the heap included.
     bytes: u64,
 }
 
@@ -50,13 +53,14 @@ impl HeapSummary {
                 path,
                 class: hash(&[node.class.as_bytes()]),
                 objects: node.objects,
-                bytes: node.bytes,
+                bytes: node.all_bytes(),
             })
             .collect();
         places.sort_unstable_by_key(|place| place.path);
         HeapSummary {
             taken_at: heap.facts().taken_at,
             bytes: totals.bytes,
+            native: tree.nodes.first().map_or(0, |root| root.native),
             places,
             classes: own_classes(heap),
         }
@@ -75,6 +79,11 @@ impl HeapSummary {
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         size_of_val(&*self.places) + size_of_val(&*self.classes) + size_of::<Self>()
+    }
+
+    /// With those that objects keep outside of the heap.
+    fn all_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.native)
     }
 
     /// Whether both are of one dump: taken at the same time, with the same in the same places.
@@ -176,7 +185,7 @@ pub(crate) struct History<'t> {
     /// What was gained from the first dump to the last, by node.
     gained_objects: Vec<u64>,
     gained_bytes: Vec<u64>,
-    /// Bytes of the whole heap by dump.
+    /// Bytes of the whole heap by dump. Here as there those outside of it are included.
     heap_bytes: Vec<u64>,
     /// Where things gained since the first dump, and how.
     gained: Vec<(Pile, SuspectGrowth)>,
@@ -219,7 +228,10 @@ impl<'t> History<'t> {
             gained_bytes: gains(&bytes),
             objects,
             bytes,
-            heap_bytes: summaries.iter().map(|summary| summary.bytes).collect(),
+            heap_bytes: summaries
+                .iter()
+                .map(|summary| summary.all_bytes())
+                .collect(),
             gained: Vec::new(),
             losses: losses(&summaries, &paths),
         };
@@ -238,11 +250,24 @@ impl<'t> History<'t> {
     /// Places that gained since the first dump, as piles of what they gained.
     pub(crate) fn piles(&self, least_bytes: u64) -> Vec<Pile> {
         let measure = Measure {
-            objects: &self.gained_objects,
-            bytes: &self.gained_bytes,
-            gained: true,
+            objects: self.gained_objects.clone(),
+            bytes: self.gained_bytes.clone(),
+            own: self.gained_by_themselves(),
+            largest: Vec::new(),
         };
         piles(self.tree, &measure, &Limits::of_growth(least_bytes))
+    }
+
+    /// What the objects of each place gained, without what is below them.
+    fn gained_by_themselves(&self) -> Vec<u64> {
+        let gained = |node: usize| self.gained_bytes[node];
+        let nodes = self.tree.nodes.iter().enumerate();
+        nodes
+            .map(|(number, node)| {
+                let below: u64 = node.children.iter().map(|child| gained(*child)).sum();
+                gained(number).saturating_sub(below)
+            })
+            .collect()
     }
 
     /// What grew, one row for each place where things pile up: first what goes on growing, by

@@ -79,8 +79,9 @@ pub(crate) struct SizeInput<'i> {
     pub(crate) shape_of: &'i [ShapeNumber],
 }
 
-/// Size of the objects of every shape in units of [`SIZE_UNIT`].
-pub(crate) fn sizes(input: &SizeInput<'_>) -> Vec<u32> {
+/// Size of the objects of every shape in units of [`SIZE_UNIT`], and the layout that was
+/// recognised.
+pub(crate) fn sizes(input: &SizeInput<'_>) -> (Vec<u32>, Layout) {
     let candidates: &[Layout] = match input.identifier_bytes {
         4 => &NARROW,
         _ => &WIDE,
@@ -114,13 +115,13 @@ pub(crate) fn sizes(input: &SizeInput<'_>) -> Vec<u32> {
             let base = if class.described { mirror_base } else { 0 };
             layout.align(u64::from(base) + u64::from(class.static_bytes(layout.reference)))
         }
-        (None, Some(element)) => layout.array_size(element, kind.length),
+        (None, Some(element)) => layout.array_size(element, u64::from(kind.length)),
         (None, None) => u64::from(instance_sizes[kind.class as usize]),
     };
     let mut sizes: Vec<u32> = input.kinds.iter().map(|kind| units(size(kind))).collect();
     // they exist by inference alone
     sizes[ShapeNumbers::UNDESCRIBED as usize] = 0;
-    sizes
+    (sizes, layout)
 }
 
 /// What all addresses are multiples of, eight bytes at least.
@@ -150,17 +151,27 @@ impl crate::classes::Class {
 }
 
 impl Layout {
+    /// Bytes of an array of so many references.
+    pub(crate) fn reference_array_size(&self, length: u64) -> u64 {
+        self.array_size(self.reference, length)
+    }
+
+    /// Bytes of an array of so many bytes.
+    pub(crate) fn byte_array_size(&self, length: u64) -> u64 {
+        self.array_size(1, length)
+    }
+
     fn align(&self, bytes: u64) -> u64 {
         bytes.next_multiple_of(u64::from(self.alignment))
     }
 
-    fn array_size(&self, element: u32, length: u32) -> u64 {
+    fn array_size(&self, element: u32, length: u64) -> u64 {
         let header = if element == 8 {
             self.array_header.next_multiple_of(8)
         } else {
             self.array_header
         };
-        self.align(u64::from(header) + u64::from(element) * u64::from(length))
+        self.align(u64::from(header) + u64::from(element) * length)
     }
 
     fn instance_size(&self, classes: &Classes, class: u32) -> u32 {
@@ -343,7 +354,7 @@ impl Evidence {
             }
             for ((layout, sizes), score) in candidates.iter().zip(&predicted).zip(&mut scores) {
                 let size = match element_bytes(class.kind, layout.reference) {
-                    Some(element) => layout.array_size(element, kind.length),
+                    Some(element) => layout.array_size(element, u64::from(kind.length)),
                     None => u64::from(sizes[kind.class as usize]),
                 };
                 match size.cmp(&gap) {

@@ -32,13 +32,15 @@
 //!
 //! - `load`: from bytes to graph; `scan` and `passes` go over the dump, `index`, `records`,
 //!   `class_table`, `classes`, `shapes`, `layout`, `roots` and `strings` are their parts.
+//! - `values`, `twins`: what is kept of the values of objects while references are read.
 //! - `graph`: the [`Heap`]; `rows`, `columns` and `bits` are how it comes to be small.
 //! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
 //!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
 //!   path, so that piles show even where nothing dominates them.
 //! - `collections`: what is known of the JDK's collections, frameworks and agents, as data.
-//! - `histogram`: sums by class.
+//! - `histogram`: sums by class. `native`: what objects keep allocated outside of the heap.
+//!   `waste`: what the heap could do without.
 //! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `trend`: how a size changes over dumps. `suspects`, `growth`: from places to findings.
 //!   `analyze`: the report.
@@ -62,6 +64,7 @@ pub mod inspect;
 mod known_holders;
 mod layout;
 mod load;
+mod native;
 mod passes;
 mod paths;
 mod place_tree;
@@ -78,6 +81,9 @@ mod strings;
 mod suspects;
 mod symbols;
 mod trend;
+mod twins;
+mod values;
+mod waste;
 
 pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;

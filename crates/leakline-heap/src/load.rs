@@ -17,6 +17,7 @@ use crate::roots::{self, Root, RootKind};
 use crate::scan::Scan;
 use crate::shapes::{Shape, Shapes};
 use crate::symbols::Symbols;
+use crate::values::ValueRecorder;
 
 /// Which references keep an object alive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -120,23 +121,7 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
     };
     let found = passes.shapes(&scan.shape_keys, &scan.shape_log, &scan.logged);
     scan.shape_log = Vec::new();
-    let links = passes.links(found.row_lengths);
-    // HotSpot leaves out the class objects of archived classes that were never loaded: a whole
-    // dump has some hundreds of references to them
-    let many_unresolved = links.unresolved as usize > links.edges.len() / 100;
-    if links.unresolved > 0 && (many_unresolved || !scan.complete) {
-        scan.problems.push(format!(
-            "{} references lead to objects that the dump does not contain",
-            leakline_model::grouped(links.unresolved)
-        ));
-    }
-    let undescribed = found.undescribed;
-    if undescribed > 0 {
-        scan.problems.push(format!(
-            "{undescribed} objects are of classes that the dump does not describe; their references are unknown"
-        ));
-    }
-    let sizes = layout::sizes(&SizeInput {
+    let (sizes, layout) = layout::sizes(&SizeInput {
         version: hprof.header().version,
         identifier_bytes,
         classes: &classes.classes,
@@ -156,6 +141,31 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         is_leaf: kind.is_leaf() && !has_locals[kind.class as usize],
     });
     let shapes = Shapes::new(table.collect(), found.shape_of);
+    let values = ValueRecorder::new(
+        &classes.classes,
+        &symbols,
+        identifier_bytes,
+        shapes.len(),
+        bytes,
+        &release,
+    );
+    let links = passes.links(found.row_lengths, &values);
+    let values = values.finish();
+    // HotSpot leaves out the class objects of archived classes that were never loaded: a whole
+    // dump has some hundreds of references to them
+    let many_unresolved = links.unresolved as usize > links.edges.len() / 100;
+    if links.unresolved > 0 && (many_unresolved || !scan.complete) {
+        scan.problems.push(format!(
+            "{} references lead to objects that the dump does not contain",
+            leakline_model::grouped(links.unresolved)
+        ));
+    }
+    let undescribed = found.undescribed;
+    if undescribed > 0 {
+        scan.problems.push(format!(
+            "{undescribed} objects are of classes that the dump does not describe; their references are unknown"
+        ));
+    }
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
         taken_at: hprof.header().taken_at,
@@ -170,10 +180,12 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         class_edges: vec![NONE; classes.classes.table.len()],
         classes: classes.classes,
         shapes,
+        layout,
         rows: links.rows,
         edges: links.edges,
         roots,
         threads,
+        values,
         facts,
         references: options.references,
         roots_lost: false,

@@ -20,6 +20,7 @@ use crate::records::{Chunk, RecordIndex, object_id};
 use crate::roots::Thread;
 use crate::rows::Rows;
 use crate::shapes::{ShapeKey, ShapeNumber, ShapeNumbers};
+use crate::values::ValueRecorder;
 
 /// What a shape turned out to be, once the classes were known.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +134,7 @@ impl<'a> ObjectPasses<'_, 'a> {
         let shape_of = atomics(count, ShapeNumbers::UNDESCRIBED);
         let row_lengths = atomics(count, 0);
         let undescribed = AtomicU64::new(0);
-        self.each_chunk(|(_, own, _), number, chunk| {
+        self.each_chunk(&|| (), |(_, own, _), (), number, chunk| {
             let logged = logged.get(number).cloned().unwrap_or_default();
             let mut log = log[logged].iter().copied();
             let mut undescribed_here = 0;
@@ -173,45 +174,63 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    /// What every object refers to.
-    pub(crate) fn links(&self, row_lengths: Vec<u32>) -> Links {
+    /// What every object refers to; what is to be kept of their values is told to `values`.
+    pub(crate) fn links(&self, row_lengths: Vec<u32>, values: &ValueRecorder<'_>) -> Links {
         let rows = Rows::from_lengths(&row_lengths);
         drop(row_lengths);
         let edges = atomics(rows.edges(), NONE);
         let unresolved = AtomicU64::new(0);
         let done = AtomicUsize::new(0);
         let chunks = self.records.chunks();
-        self.each_chunk(|(classes, own, others), _, chunk| {
-            let mut numbers = chunk.numbers(self.index);
-            let mut unresolved_here = 0;
-            for record in self.records.records(chunk) {
-                let Some(id) = object_id(&record) else {
-                    continue;
-                };
-                let object = match &mut numbers {
-                    Some(numbers) => numbers.next(),
-                    None => own.find(id),
-                };
-                let Some(object) = object else { continue };
-                let row = &edges[rows.row(object)];
-                if self.in_order {
-                    row.iter().for_each(|edge| edge.store(NONE, Relaxed));
-                }
-                self.link(&record, classes, row, |id| {
-                    if id == 0 {
-                        return NONE;
+        self.each_chunk(
+            &|| values.adder(),
+            |(classes, own, others), arrays, _, chunk| {
+                let mut numbers = chunk.numbers(self.index);
+                let mut unresolved_here = 0;
+                for record in self.records.records(chunk) {
+                    let Some(id) = object_id(&record) else {
+                        continue;
+                    };
+                    let object = match &mut numbers {
+                        Some(numbers) => numbers.next(),
+                        None => own.find(id),
+                    };
+                    let Some(object) = object else { continue };
+                    let row = &edges[rows.row(object)];
+                    if self.in_order {
+                        row.iter().for_each(|edge| edge.store(NONE, Relaxed));
                     }
-                    others.find(id).unwrap_or_else(|| {
-                        unresolved_here += 1;
-                        NONE
-                    })
-                });
-            }
-            unresolved.fetch_add(unresolved_here, Relaxed);
-            (self.release)(chunk.bytes());
-            let done = done.fetch_add(1, Relaxed) + 1;
-            (self.progress)(done as f32 / chunks.len() as f32);
-        });
+                    if let HeapRecord::PrimitiveArray {
+                        element_type,
+                        elements,
+                        ..
+                    } = record
+                    {
+                        values.array(arrays, object, element_type, elements);
+                        continue;
+                    }
+                    if let HeapRecord::Instance {
+                        class_id, fields, ..
+                    } = record
+                    {
+                        values.instance(object, classes.find(class_id), fields);
+                    }
+                    self.link(&record, classes, row, |id| {
+                        if id == 0 {
+                            return NONE;
+                        }
+                        others.find(id).unwrap_or_else(|| {
+                            unresolved_here += 1;
+                            NONE
+                        })
+                    });
+                }
+                unresolved.fetch_add(unresolved_here, Relaxed);
+                (self.release)(chunk.bytes());
+                let done = done.fetch_add(1, Relaxed) + 1;
+                (self.progress)(done as f32 / chunks.len() as f32);
+            },
+        );
         for thread in self.threads {
             let row = &edges[rows.row(thread.object)];
             let behind_fields = row.len().saturating_sub(thread.locals.len());
@@ -270,25 +289,30 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    /// Visits each chunk, with its number.
-    fn each_chunk(&self, visit: impl Fn(&mut Finders<'_>, usize, &Chunk) + Sync) {
-        let finders = || {
-            (
+    /// Visits each chunk, with its number, from several threads, each with a state of its own.
+    fn each_chunk<State>(
+        &self,
+        state: &(impl Fn() -> State + Sync),
+        visit: impl Fn(&mut Finders<'_>, &mut State, usize, &Chunk) + Sync,
+    ) {
+        let start = || {
+            let finders = (
                 ClassFinder::new(&self.classes.ids),
                 Finder::new(self.index),
                 Finder::new(self.index),
-            )
+            );
+            (finders, state())
         };
         let chunks = self.records.chunks();
         if self.in_order {
-            let mut finders = finders();
+            let (mut finders, mut state) = start();
             for (number, chunk) in chunks.iter().enumerate() {
-                visit(&mut finders, number, chunk);
+                visit(&mut finders, &mut state, number, chunk);
             }
         } else {
             let chunks = chunks.par_iter().enumerate();
-            chunks.for_each_init(finders, |finders, (number, chunk)| {
-                visit(finders, number, chunk);
+            chunks.for_each_init(start, |(finders, state), (number, chunk)| {
+                visit(finders, state, number, chunk);
             });
         }
     }

@@ -45,10 +45,21 @@ pub(crate) struct Node {
     pub(crate) linked: u64,
     /// Bytes that its heaviest object retains.
     pub(crate) largest: u64,
+    /// Bytes outside of the heap: of its own objects, with all places below, of a single object.
+    pub(crate) own_native: u64,
+    pub(crate) native: u64,
+    pub(crate) largest_native: u64,
     pub(crate) children: Vec<usize>,
     /// The heaviest object and the place's number in [`Places`]; of use only with that dump.
     pub(crate) heaviest: u32,
     pub(crate) place: u32,
+}
+
+impl Node {
+    /// Bytes at and below the place, those outside of the heap included.
+    pub(crate) fn all_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.native)
+    }
 }
 
 /// Places as a tree; node 0 is nowhere, and each node stands behind its parent.
@@ -64,7 +75,8 @@ const LEAST_BYTES: u64 = 2048;
 
 impl PlaceTree {
     pub(crate) fn new(places: &Places) -> PlaceTree {
-        let mut sizes: Vec<u64> = places.places.iter().map(|place| place.bytes).collect();
+        let size = |place: &Place| place.bytes.saturating_add(place.native);
+        let mut sizes: Vec<u64> = places.places.iter().map(size).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         // what lies below a place is no larger: a bound on the size keeps whole paths
         let least = sizes
@@ -73,7 +85,7 @@ impl PlaceTree {
         let mut numbers = BTreeMap::new();
         let mut tree = PlaceTree::default();
         for (number, place) in places.places.iter().enumerate() {
-            if number > 0 && place.bytes < least {
+            if number > 0 && size(place) < least {
                 continue;
             }
             let parent = numbers.get(&place.parent).copied().unwrap_or(0);
@@ -112,10 +124,18 @@ impl PlaceTree {
             retained: place.retained,
             linked: place.linked,
             largest: place.heaviest.1,
+            own_native: place.own_native,
+            native: place.native,
+            largest_native: place.largest_native,
             children: Vec::new(),
             heaviest: place.heaviest.0,
             place: number,
         }
+    }
+
+    /// A measure of each node, in their order.
+    pub(crate) fn column(&self, of: impl Fn(&Node) -> u64) -> Vec<u64> {
+        self.nodes.iter().map(of).collect()
     }
 
     /// What lies below a place, without the inner workings of collections.

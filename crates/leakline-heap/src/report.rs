@@ -10,6 +10,10 @@ pub struct HeapReport {
     pub dump: DumpFacts,
     /// Sums over the whole heap.
     pub totals: Totals,
+    /// What objects keep allocated outside of the heap.
+    pub native: NativeMemory,
+    /// What the heap could do without.
+    pub waste: Waste,
     /// What probably leaks, most convincing first; empty for a healthy heap.
     pub suspects: Vec<Suspect>,
     /// What is as large as a suspect, but did not grow between the dumps; empty with a single one.
@@ -81,6 +85,133 @@ pub struct Totals {
     pub weak_only_bytes: u64,
 }
 
+/// Memory outside of the heap that objects keep allocated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NativeMemory {
+    /// Reachable objects with which native memory would be freed.
+    pub objects: u64,
+    /// That memory. Mapped files and wrapped memory do not count.
+    pub bytes: u64,
+    /// What unreachable objects still keep, until the collector finds them.
+    pub unreachable_bytes: u64,
+    /// What it is, by kind, and in the same way what does not count; of reachable objects.
+    pub kinds: Vec<NativeRow>,
+    /// Who holds the objects that count, most bytes first; only what is strongly held.
+    pub holders: Vec<NativeHolder>,
+}
+
+/// Native memory of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NativeRow {
+    /// What it is.
+    pub kind: NativeKind,
+    /// Objects that keep it.
+    pub objects: u64,
+    /// Its size; capacity of buffers, whatever is in them.
+    pub bytes: u64,
+}
+
+/// A kind of native memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NativeKind {
+    /// Of `ByteBuffer.allocateDirect`, and of Netty's own allocations.
+    DirectBuffers,
+    /// Allocated from an `Arena`, one object for each that is not closed. Of the global arena
+    /// nothing is known.
+    ForeignMemory,
+    /// Of `Inflater` and `Deflater` that were not ended: what zlib documents to allocate.
+    ZipStreams,
+    /// Files mapped into memory: the system can take their pages back.
+    MappedFiles,
+    /// Memory that native code owns, and gives access to through a buffer.
+    WrappedMemory,
+}
+
+impl NativeKind {
+    /// Whether it is memory that the process keeps as long as the object lives.
+    pub fn is_allocated(self) -> bool {
+        !matches!(self, NativeKind::MappedFiles | NativeKind::WrappedMemory)
+    }
+}
+
+/// A place that holds native memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeHolder {
+    /// The place, as a path of fields from a root: `static Server.buffers → ArrayList`.
+    pub path: String,
+    /// The class of the objects that keep it.
+    pub class: String,
+    /// How many.
+    pub objects: u64,
+    /// Bytes outside of the heap.
+    pub bytes: u64,
+}
+
+/// Memory that holds nothing, or what is there already; of all reachable objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waste {
+    /// Bytes of all kinds together, also of those too small for a row.
+    pub bytes: u64,
+    /// By kind and class, most bytes first.
+    pub rows: Vec<WasteRow>,
+    /// False when the dump holds no values, as a redacted one: then what depends on them is not
+    /// told.
+    pub has_values: bool,
+}
+
+/// Waste of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WasteRow {
+    /// What is wasteful about it.
+    pub kind: WasteKind,
+    /// Class of the objects; for arrays inside a collection, of the collection.
+    pub class: String,
+    /// How many objects waste something.
+    pub objects: u64,
+    /// What they waste.
+    pub bytes: u64,
+    /// Who holds them, most bytes first; the first ten.
+    pub held_by: Vec<WasteHolder>,
+}
+
+/// A field behind which memory is wasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WasteHolder {
+    /// The class that declares the field; a thread, or how else it is held, where there is none.
+    pub class: String,
+    /// The field, or the method of the local variable; empty where there is none.
+    pub field: String,
+    /// How many objects.
+    pub objects: u64,
+    /// What they waste.
+    pub bytes: u64,
+}
+
+/// A kind of waste. What is wasted of an object stands with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WasteKind {
+    /// Strings whose text another has: the string, and its array unless another shares it.
+    DuplicateStrings,
+    /// Primitive arrays, not of strings, with the content of another: all of each but one.
+    DuplicateArrays,
+    /// Primitive arrays full of zeros: all.
+    ZeroArrays,
+    /// Collections without elements: the collection and its array.
+    EmptyCollections,
+    /// Collections that use at most a quarter of their array: the unused slots.
+    SparseCollections,
+    /// Other arrays of references of which at most a quarter is used: likewise.
+    SparseArrays,
+    /// `StringBuilder`, `ByteArrayOutputStream` and the like of which at most a quarter is used:
+    /// the unused bytes.
+    LooseBuffers,
+    /// Boxed values, but for those that the JDK makes once for all: all, for the value would fit
+    /// where the reference to it is.
+    BoxedValues,
+    /// Entries of thread-locals that are gone: what they retain until the thread ends.
+    DeadThreadLocals,
+}
+
 /// Something that probably leaks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspect {
@@ -91,6 +222,8 @@ pub struct Suspect {
     pub retained_bytes: u64,
     /// `retained_bytes` as a fraction of the reachable heap, 0 to 1.
     pub share: f64,
+    /// Bytes outside of the heap that would be freed as well.
+    pub native_bytes: u64,
     /// Who holds it.
     pub holder: Holder,
     /// What piles up there.
@@ -190,7 +323,7 @@ pub struct PathStep {
 pub struct SuspectGrowth {
     /// Number of accumulated objects in each dump.
     pub objects: Vec<u64>,
-    /// Bytes there in each dump.
+    /// Retained bytes in each dump, those outside of the heap included.
     pub bytes: Vec<u64>,
     /// In which manner it changes.
     pub kind: GrowthKind,

@@ -5,6 +5,7 @@ use leakline_model::{ByteSize, SignedByteSize, Timestamp, grouped};
 use serde::Serialize;
 
 use crate::advice;
+use crate::content_report::{self, NativeJson, WasteJson};
 use crate::document::{Block, Document, Figure, Table, Tone};
 use crate::form::Form;
 use crate::json::{
@@ -69,6 +70,7 @@ fn layout(report: &HeapReport, growth: &[GrowthRow]) -> Document {
             problems.map(|p| sentence(p).into()).collect(),
         ));
     }
+    content_report::layout(&mut blocks, report);
     blocks.push(Block::Section("Classes by shallow size"));
     blocks.push(Block::Table(histogram(report)));
     blocks.push(Block::Section("Largest objects"));
@@ -293,6 +295,13 @@ fn totals(report: &HeapReport) -> Vec<Figure> {
             "the collector may free it".to_owned(),
         ));
     }
+    if totals.bytes / 100 < report.native.bytes {
+        figures.push(figure(
+            "Native memory",
+            ByteSize(report.native.bytes).to_string(),
+            format!("kept by {} objects", grouped(report.native.objects)),
+        ));
+    }
     figures
 }
 
@@ -383,6 +392,8 @@ struct ReportJson<'a> {
     schema: &'static str,
     dump: DumpJson<'a>,
     totals: TotalsJson,
+    native: NativeJson<'a>,
+    waste: WasteJson<'a>,
     suspects: Vec<SuspectJson<'a>>,
     not_growing: Vec<SuspectJson<'a>>,
     reachable_bytes: &'a [u64],
@@ -420,6 +431,7 @@ struct SuspectJson<'a> {
     sentence: &'a str,
     retained_bytes: u64,
     share: f64,
+    native_bytes: u64,
     holder: HolderJson<'a>,
     accumulates: AccumulatedJson<'a>,
     path: Vec<StepJson<'a>>,
@@ -504,6 +516,8 @@ fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
             soft_only_bytes: totals.soft_only_bytes,
             weak_only_bytes: totals.weak_only_bytes,
         },
+        native: (&report.native).into(),
+        waste: (&report.waste).into(),
         suspects: report.suspects.iter().map(suspect_json).collect(),
         not_growing: report.not_growing.iter().map(suspect_json).collect(),
         reachable_bytes: &report.reachable_bytes,
@@ -545,6 +559,7 @@ fn suspect_json(suspect: &Suspect) -> SuspectJson<'_> {
         sentence: &suspect.sentence,
         retained_bytes: suspect.retained_bytes,
         share: rounded(suspect.share),
+        native_bytes: suspect.native_bytes,
         holder: (&suspect.holder).into(),
         accumulates: (&suspect.accumulates).into(),
         path: suspect.path.iter().map(StepJson::from).collect(),

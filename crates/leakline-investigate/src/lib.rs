@@ -19,6 +19,7 @@
 mod advice;
 mod build;
 mod case;
+mod content_report;
 pub mod detect_report;
 pub mod diff_report;
 mod document;

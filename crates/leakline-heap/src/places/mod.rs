@@ -61,6 +61,12 @@ pub(crate) struct Place {
     pub(crate) bytes: u64,
     /// What its objects retain together, by dominators.
     pub(crate) retained: u64,
+    /// Bytes outside of the heap that are freed with its objects.
+    pub(crate) own_native: u64,
+    /// With those of all places below.
+    pub(crate) native: u64,
+    /// Of the object that has most of them.
+    pub(crate) largest_native: u64,
     /// How many of its objects were reached from another of them.
     pub(crate) linked: u64,
     /// The object that retains most, and how much.
@@ -87,7 +93,8 @@ const MAX_PLACES: usize = 1 << 20;
 const MAX_DEPTH: u32 = 128;
 
 impl Places {
-    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention) -> Places {
+    /// `native`: objects with memory outside of the heap, and how much.
+    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention, native: &[(u32, u64)]) -> Places {
         let mut search = Search::new(heap, retention);
         search.static_fields();
         search.other_roots();
@@ -97,7 +104,9 @@ impl Places {
         search.finalizer_queue();
         let mut filing = Filing::new(search);
         retention.walk(heap, &mut filing);
-        filing.into_search().finish()
+        let mut search = filing.into_search();
+        search.count_native(native);
+        search.finish()
     }
 
     /// The object before this one on its shortest path; [`NONE`] at a start.
@@ -176,6 +185,9 @@ impl<'s, 'a> Search<'s, 'a> {
             own_bytes: 0,
             bytes: 0,
             retained: 0,
+            own_native: 0,
+            native: 0,
+            largest_native: 0,
             linked: 0,
             heaviest: (NONE, 0),
             depth: 0,
@@ -582,6 +594,9 @@ impl<'s, 'a> Search<'s, 'a> {
             own_bytes: 0,
             bytes: 0,
             retained: 0,
+            own_native: 0,
+            native: 0,
+            largest_native: 0,
             linked: 0,
             heaviest: (NONE, 0),
             depth: holder.depth + 1,
@@ -635,14 +650,27 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
+    fn count_native(&mut self, owners: &[(u32, u64)]) {
+        for (object, bytes) in owners {
+            let place = self.found.place_of[*object as usize];
+            if let Some(place) = self.found.places.get_mut(place as usize) {
+                place.own_native = place.own_native.saturating_add(*bytes);
+                place.largest_native = place.largest_native.max(*bytes);
+            }
+        }
+    }
+
     fn finish(self) -> Places {
         let mut found = self.found;
         for number in (0..found.places.len()).rev() {
             let place = &mut found.places[number];
             place.bytes += place.own_bytes;
-            let (bytes, parent) = (place.bytes, place.parent);
+            place.native = place.native.saturating_add(place.own_native);
+            let (bytes, native, parent) = (place.bytes, place.native, place.parent);
             if parent != NONE {
-                found.places[parent as usize].bytes += bytes;
+                let parent = &mut found.places[parent as usize];
+                parent.bytes += bytes;
+                parent.native = parent.native.saturating_add(native);
             }
         }
         found

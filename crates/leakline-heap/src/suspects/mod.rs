@@ -131,23 +131,27 @@ impl Court<'_, '_> {
         (suspects, not_growing)
     }
 
-    /// Piles by growth, and piles by size that are not among them.
+    /// Piles by growth, and those by size in the heap and outside of it that are not among them.
     fn piles(&self) -> Vec<Pile> {
-        let heap_bytes = self.totals.bytes as f64;
-        let least = LEAST_BYTES
-            .max((heap_bytes * LEAST_SHARE) as u64)
-            .min(LARGE_BYTES);
-        let objects: Vec<u64> = self.tree.nodes.iter().map(|node| node.objects).collect();
-        let bytes: Vec<u64> = self.tree.nodes.iter().map(|node| node.bytes).collect();
-        let measure = Measure {
-            objects: &objects,
-            bytes: &bytes,
-            gained: false,
+        let limits = |bytes: u64| {
+            let least = LEAST_BYTES.max((bytes as f64 * LEAST_SHARE) as u64);
+            Limits::of_size(least.min(LARGE_BYTES))
         };
-        let mut found = piles(self.tree, &measure, &Limits::of_size(least));
+        let tree = self.tree;
+        let mut found = piles(tree, &Measure::heap(tree), &limits(self.totals.bytes));
+        for pile in piles(tree, &Measure::native(tree), &limits(self.all_bytes())) {
+            let known = |other: &Pile| {
+                other.owner == pile.owner
+                    || tree.path(pile.owner).contains(&other.owner)
+                    || tree.path(other.owner).contains(&pile.owner)
+            };
+            if !found.iter().any(known) {
+                found.push(pile);
+            }
+        }
         if let Some(history) = self.history {
-            let least = (LEAST_BYTES / 2).max((heap_bytes * LEAST_GAIN_SHARE) as u64);
-            let gained = history.piles(least.min(LARGE_BYTES));
+            let least = (self.all_bytes() as f64 * LEAST_GAIN_SHARE) as u64;
+            let gained = history.piles(least.clamp(LEAST_BYTES / 2, LARGE_BYTES));
             found.retain(|pile| !self.is_found_in(pile, &gained, history));
             found.extend(gained);
         }
@@ -169,6 +173,12 @@ impl Court<'_, '_> {
         found > 0 && found >= gain / 2 || around.any(|other| gain >= other.bytes / 2)
     }
 
+    /// Bytes of the heap, and those that its objects keep outside of it.
+    fn all_bytes(&self) -> u64 {
+        let native = self.tree.nodes.first().map_or(0, |node| node.native);
+        self.totals.bytes.saturating_add(native)
+    }
+
     /// The suspect that a pile makes, with its rank; `None` when it is none.
     fn suspect(&self, pile: &Pile, other: Option<usize>) -> Option<(f64, Suspect)> {
         let tree = self.tree;
@@ -177,12 +187,16 @@ impl Court<'_, '_> {
         let wording = Wording::of(tree, pile.owner, thread.map(|thread| thread.name.as_str()));
         let (retained_bytes, is_shared) = self.retained(pile);
         let share = retained_bytes as f64 / (self.totals.bytes.max(1)) as f64;
+        let native_bytes = tree.nodes[pile.place()].native;
+        let all_bytes = retained_bytes.saturating_add(native_bytes);
+        // a place may be a large part of the heap, or of all memory that is known of
+        let weight = share.max(all_bytes as f64 / self.all_bytes().max(1) as f64);
         let growth = self.history.map(|history| history.of(pile));
         let mut verdict = Verdict {
             confidence: 0.0,
             counter_evidence: Vec::new(),
         };
-        verdict.weigh_size(share, element.objects, pile.kind);
+        verdict.weigh_size(weight, element.objects, pile.kind);
         // growth says what size alone may mean, and comes before all that excuses a place
         let tells = match (self.history, &growth) {
             (Some(history), Some(growth)) => verdict.weigh_growth(history, pile, growth),
@@ -194,7 +208,7 @@ impl Court<'_, '_> {
             true => Owner::Application,
             false => self.culprit(pile, &wording),
         };
-        verdict.weigh_owner(culprit, share, retained_bytes, tells);
+        verdict.weigh_owner(culprit, weight, all_bytes, tells);
         self.weigh_bounds(pile, tells, &mut verdict);
         let is_stack = self.pattern(pile) == Pattern::ThreadStack;
         verdict.weigh_kind(pile, tree.container(pile.owner), is_stack);
@@ -239,19 +253,21 @@ impl Court<'_, '_> {
         if is_shared && shared_with.is_none() {
             verdict.speak_against(0.0, "other places refer to parts of it as well");
         }
-        let sentence = self.sentence(pile, &wording, retained_bytes, share, shared_with);
+        let size = size_text(retained_bytes, share, native_bytes);
+        let sentence = self.sentence(pile, &wording, &size, shared_with);
         let rank = match &growth {
             // what grows comes before what is merely large
             Some(growth) if growth.kind.goes_on() => {
-                (growth.rate.bytes + share) * verdict.confidence
+                (growth.rate.bytes + weight) * verdict.confidence
             }
-            Some(growth) => (growth.gained_bytes() as f64 + share) * verdict.confidence,
-            None => retained_bytes as f64 * verdict.confidence,
+            Some(growth) => (growth.gained_bytes() as f64 + weight) * verdict.confidence,
+            None => all_bytes as f64 * verdict.confidence,
         };
         let suspect = Suspect {
             sentence,
             retained_bytes,
             share,
+            native_bytes,
             holder,
             accumulates,
             path: self.path(pile),
@@ -364,6 +380,16 @@ impl Court<'_, '_> {
             let class = short_name(&self.tree.nodes[cache].class);
             verdict.speak_against(0.3, &format!("{class} is a cache that can bound itself"));
         }
+        let is_pool = |node: &usize| {
+            let class = &self.tree.nodes[*node].class;
+            class.starts_with("io.netty.buffer.Pool")
+        };
+        if self.tree.path(pile.element).iter().any(is_pool) {
+            verdict.speak_against(
+                if grows { 0.2 } else { 0.4 },
+                "Netty's pool keeps what it has allocated for the next use",
+            );
+        }
     }
 
     /// The class of a map's keys, as its first entry has it.
@@ -444,14 +470,12 @@ impl Court<'_, '_> {
         &self,
         pile: &Pile,
         wording: &Wording<'_>,
-        bytes: u64,
-        share: f64,
+        size: &str,
         shared_with: Option<String>,
     ) -> String {
         let element = &self.tree.nodes[pile.element];
         let count = grouped(element.objects);
         let class = short_name(&element.class);
-        let size = format!("({}, {})", ByteSize(bytes), percent(share));
         let chain = wording.chain() + &wording.containers_below(pile.element);
         let statement = match pile.kind {
             PileKind::Elements | PileKind::Variables | PileKind::Roots
@@ -714,6 +738,19 @@ fn is_listener(name: &str) -> bool {
     ["listener", "callback", "observer", "subscriber"]
         .iter()
         .any(|word| name.contains(word))
+}
+
+/// `(2.21 GiB, 91 %)`, `(31.2 KiB, and 200 MiB of native memory)`.
+fn size_text(bytes: u64, share: f64, native: u64) -> String {
+    let mut parts = vec![ByteSize(bytes).to_string()];
+    // a part that says nothing beside the other is left out
+    if native < bytes {
+        parts.push(percent(share));
+    }
+    if native > bytes / 10 {
+        parts.push(format!("and {} of native memory", ByteSize(native)));
+    }
+    format!("({})", parts.join(", "))
 }
 
 /// `91 %`, `0.4 %`.

@@ -9,12 +9,37 @@
 use crate::collections::{Owner, Role, is_generated, owner};
 use crate::place_tree::{PlaceTree, Step};
 
-/// The sizes that count, by node of a tree: all there is, or what was gained since an earlier
-/// dump.
-pub(crate) struct Measure<'m> {
-    pub(crate) objects: &'m [u64],
-    pub(crate) bytes: &'m [u64],
-    pub(crate) gained: bool,
+/// The sizes that count, by node of a tree: bytes of the heap, bytes outside of it, or what was
+/// gained since an earlier dump.
+pub(crate) struct Measure {
+    pub(crate) objects: Vec<u64>,
+    /// At and below the node.
+    pub(crate) bytes: Vec<u64>,
+    /// Of the node's own objects. Empty when it does not count that a single one is large, as it
+    /// does not for what was gained.
+    pub(crate) own: Vec<u64>,
+    /// Of the largest object of the node; likewise.
+    pub(crate) largest: Vec<u64>,
+}
+
+impl Measure {
+    pub(crate) fn heap(tree: &PlaceTree) -> Measure {
+        Measure {
+            objects: tree.column(|node| node.objects),
+            bytes: tree.column(|node| node.bytes),
+            own: tree.column(|node| node.own_bytes),
+            largest: tree.column(|node| node.largest),
+        }
+    }
+
+    pub(crate) fn native(tree: &PlaceTree) -> Measure {
+        Measure {
+            objects: tree.column(|node| node.objects),
+            bytes: tree.column(|node| node.native),
+            own: tree.column(|node| node.own_native),
+            largest: tree.column(|node| node.largest_native),
+        }
+    }
 }
 
 /// What makes a pile.
@@ -107,7 +132,7 @@ impl Pile {
 }
 
 /// All piles of a tree.
-pub(crate) fn piles(tree: &PlaceTree, measure: &Measure<'_>, limits: &Limits) -> Vec<Pile> {
+pub(crate) fn piles(tree: &PlaceTree, measure: &Measure, limits: &Limits) -> Vec<Pile> {
     let search = Search {
         tree,
         measure,
@@ -138,7 +163,7 @@ pub(crate) fn piles(tree: &PlaceTree, measure: &Measure<'_>, limits: &Limits) ->
 
 struct Search<'s> {
     tree: &'s PlaceTree,
-    measure: &'s Measure<'s>,
+    measure: &'s Measure,
     limits: &'s Limits,
 }
 
@@ -149,6 +174,10 @@ impl Search<'_> {
 
     fn objects(&self, node: usize) -> u64 {
         self.measure.objects.get(node).copied().unwrap_or(0)
+    }
+
+    fn largest(&self, node: usize) -> u64 {
+        self.measure.largest.get(node).copied().unwrap_or(0)
     }
 
     /// The pile at this very place, if there is one.
@@ -211,10 +240,10 @@ impl Search<'_> {
         let objects: u64 = elements.iter().map(|child| self.objects(*child)).sum();
         let largest = elements
             .iter()
-            .map(|child| self.tree.nodes[*child].largest)
+            .map(|child| self.largest(*child))
             .max()
             .unwrap_or(0);
-        let uniform = self.measure.gained || largest * 2 <= bytes;
+        let uniform = largest.saturating_mul(2) <= bytes;
         let ratio = objects / place.objects.max(1);
         let piled = objects >= self.limits.least_objects
             && ratio >= self.limits.least_ratio
@@ -326,23 +355,15 @@ impl Search<'_> {
 
     /// One object that is large by itself, or that grew.
     fn single(&self, node: usize) -> Option<Pile> {
-        let place = &self.tree.nodes[node];
-        let own = match self.measure.gained {
-            true => {
-                let below = place.children.iter().map(|child| self.bytes(*child));
-                self.bytes(node).saturating_sub(below.sum())
-            }
-            false => place.own_bytes,
-        };
-        (node != 0 && place.objects > 0 && own / place.objects >= self.limits.least_single).then(
-            || Pile {
-                kind: PileKind::Single,
-                owner: node,
-                element: node,
-                elements: vec![node],
-                bytes: self.bytes(node),
-                ratio: 1,
-            },
-        )
+        let own = self.measure.own.get(node).copied().unwrap_or(0);
+        let objects = self.tree.nodes[node].objects.max(1);
+        (node != 0 && own / objects >= self.limits.least_single).then(|| Pile {
+            kind: PileKind::Single,
+            owner: node,
+            element: node,
+            elements: vec![node],
+            bytes: self.bytes(node),
+            ratio: 1,
+        })
     }
 }

@@ -11,7 +11,8 @@ use leakline_correlate::{Attribution, Correlation, DumpTime, Growth};
 use leakline_detect::{Assessment, Eta, Evidence, LeakSignal, Plot, Verdict};
 use leakline_heap::{
     Accumulated, ClassRow, DominatorRow, DumpFacts, GrowthKind, GrowthRate, GrowthRow, HeapReport,
-    Holder, LocalRow, PathStep, Pattern, Per, Suspect, SuspectGrowth, ThreadRow, Totals,
+    Holder, LocalRow, NativeHolder, NativeKind, NativeMemory, NativeRow, PathStep, Pattern, Per,
+    Suspect, SuspectGrowth, ThreadRow, Totals, Waste, WasteHolder, WasteKind, WasteRow,
 };
 use leakline_investigate::{
     CaseFile, Deploy, Dump, HeapFindings, LogEntry, Purpose, StepKind, Surroundings,
@@ -185,6 +186,7 @@ pub fn suspect() -> Suspect {
         sentence: "static OrderController.responseCache → ConcurrentHashMap holds 9,412 Order (88.1 MiB, 87 %)".to_owned(),
         retained_bytes: 88 * MIB + 104_857,
         share: 0.874,
+        native_bytes: 0,
         holder: Holder {
             class: "com.example.orders.OrderController".to_owned(),
             field: Some("responseCache".to_owned()),
@@ -246,6 +248,67 @@ pub fn heap_report() -> HeapReport {
             unreachable_bytes: 0,
             soft_only_bytes: 734_003,
             weak_only_bytes: 20_480,
+        },
+        native: NativeMemory {
+            objects: 212,
+            bytes: 65 * MIB,
+            unreachable_bytes: 2 * MIB,
+            kinds: vec![
+                NativeRow {
+                    kind: NativeKind::DirectBuffers,
+                    objects: 212,
+                    bytes: 65 * MIB,
+                },
+                NativeRow {
+                    kind: NativeKind::MappedFiles,
+                    objects: 1,
+                    bytes: 24 * MIB,
+                },
+            ],
+            holders: vec![NativeHolder {
+                path: "static ReportWriter.buffers → ArrayList".to_owned(),
+                class: "java.nio.DirectByteBuffer".to_owned(),
+                objects: 212,
+                bytes: 65 * MIB,
+            }],
+        },
+        waste: Waste {
+            bytes: 9 * MIB,
+            rows: vec![
+                WasteRow {
+                    kind: WasteKind::DuplicateStrings,
+                    class: "java.lang.String".to_owned(),
+                    objects: 61_204,
+                    bytes: 5 * MIB,
+                    held_by: vec![
+                        WasteHolder {
+                            class: "com.example.orders.Order".to_owned(),
+                            field: "status".to_owned(),
+                            objects: 50_114,
+                            bytes: 4 * MIB,
+                        },
+                        WasteHolder {
+                            class: "thread main".to_owned(),
+                            field: String::new(),
+                            objects: 11_090,
+                            bytes: MIB,
+                        },
+                    ],
+                },
+                WasteRow {
+                    kind: WasteKind::EmptyCollections,
+                    class: "java.util.HashMap".to_owned(),
+                    objects: 9_412,
+                    bytes: 2 * MIB,
+                    held_by: vec![WasteHolder {
+                        class: "com.example.orders.Order".to_owned(),
+                        field: "tags".to_owned(),
+                        objects: 9_412,
+                        bytes: 2 * MIB,
+                    }],
+                },
+            ],
+            has_values: true,
         },
         suspects: vec![suspect()],
         not_growing: Vec::new(),
