@@ -40,6 +40,8 @@ const LEAST_SHARE: f64 = 0.05;
 const LARGE_BYTES: u64 = 64 << 20;
 /// What grew by this share of the heap since the first dump is worth a look.
 const LEAST_GAIN_SHARE: f64 = 0.01;
+/// Fewer places that differ by class are not many.
+const LEAST_ALIKE: usize = 4;
 /// What is less certain is not reported.
 const LEAST_CONFIDENCE: f64 = 0.3;
 
@@ -87,7 +89,16 @@ pub(crate) fn find(
         totals,
         history: history.as_ref(),
     };
-    let (suspects, not_growing) = court.suspects();
+    let mut judged = court.judged(&court.piles());
+    if history.is_none() {
+        let kinds = summary.tree.of_kinds(court.least_bytes());
+        let court = Court {
+            tree: &kinds,
+            ..court
+        };
+        court.add_kinds(&mut judged);
+    }
+    let (suspects, not_growing) = court.suspects(judged);
     Found {
         suspects,
         not_growing,
@@ -97,6 +108,17 @@ pub(crate) fn find(
     }
 }
 
+/// A suspect before all are ranked.
+struct Judged {
+    rank: f64,
+    suspect: Suspect,
+    /// The place that holds it.
+    place: u32,
+    /// Whether no class makes up half of what is held.
+    is_mixed: bool,
+}
+
+#[derive(Clone, Copy)]
 struct Court<'c, 'a> {
     heap: &'c Heap<'a>,
     retention: &'c Retention,
@@ -107,44 +129,78 @@ struct Court<'c, 'a> {
 }
 
 impl Court<'_, '_> {
-    /// Suspects, and what is merely large where growth could be seen.
-    fn suspects(&self) -> (Vec<Suspect>, Vec<Suspect>) {
-        let piles = self.piles();
+    /// Suspects with their rank, and the place that holds them.
+    fn judged(&self, piles: &[Pile]) -> Vec<Judged> {
         let elements: Vec<u32> = piles
             .iter()
             .map(|pile| self.tree.nodes[pile.element].place)
             .collect();
         let shared = sharing::other_holders(self.heap, self.retention, self.places, &elements);
-        let mut suspects: Vec<(f64, Suspect)> = piles
+        piles
             .iter()
             .filter_map(|pile| {
                 let place = self.tree.nodes[pile.element].place;
                 let other = shared
                     .get(&place)
                     .and_then(|other| self.tree.nodes.iter().position(|node| node.place == *other));
-                self.suspect(pile, other)
+                let (rank, suspect) = self.suspect(pile, other)?;
+                Some(Judged {
+                    rank,
+                    suspect,
+                    place: self.tree.nodes[pile.owner].place,
+                    is_mixed: pile.classes > 1,
+                })
             })
-            .collect();
-        suspects.sort_by(|(a, first), (b, second)| {
-            b.total_cmp(a)
-                .then_with(|| first.sentence.cmp(&second.sentence))
+            .collect()
+    }
+
+    /// In a tree of kinds: what many places hold that differ by class, each of them too small to
+    /// be seen. It says more than that the container of those classes holds many classes.
+    fn add_kinds(&self, judged: &mut Vec<Judged>) {
+        let path_of = |pile: &Pile| self.tree.path(pile.owner);
+        let mut piles = self.piles();
+        piles.retain(|pile| {
+            let path = path_of(pile);
+            path.iter()
+                .any(|node| self.tree.nodes[*node].alike >= LEAST_ALIKE)
+        });
+        for pile in &piles {
+            let above: Vec<u32> = path_of(pile)
+                .iter()
+                .map(|node| self.tree.nodes[*node].place)
+                .collect();
+            judged.retain(|other| !(other.is_mixed && above.contains(&other.place)));
+        }
+        judged.extend(self.judged(&piles));
+    }
+
+    /// Suspects, and what is merely large where growth could be seen.
+    fn suspects(&self, mut judged: Vec<Judged>) -> (Vec<Suspect>, Vec<Suspect>) {
+        judged.sort_by(|a, b| {
+            b.rank
+                .total_cmp(&a.rank)
+                .then_with(|| a.suspect.sentence.cmp(&b.suspect.sentence))
         });
         let grows = |suspect: &Suspect| suspect.growth.as_ref().is_none_or(|g| self.has_grown(g));
-        let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = suspects
+        let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = judged
             .into_iter()
-            .map(|(_, suspect)| suspect)
+            .map(|judged| judged.suspect)
             .partition(grows);
         suspects.truncate(MAX_SUSPECTS);
         not_growing.truncate(MAX_SUSPECTS);
         (suspects, not_growing)
     }
 
+    /// What is smaller is no suspect.
+    fn least_bytes(&self) -> u64 {
+        let share = (self.totals.bytes as f64 * LEAST_SHARE) as u64;
+        LEAST_BYTES.max(share).min(LARGE_BYTES)
+    }
+
     /// Piles by size, and piles by growth that are not among them.
     fn piles(&self) -> Vec<Pile> {
         let heap_bytes = self.totals.bytes as f64;
-        let least = LEAST_BYTES
-            .max((heap_bytes * LEAST_SHARE) as u64)
-            .min(LARGE_BYTES);
+        let least = self.least_bytes();
         let objects: Vec<u64> = self.tree.nodes.iter().map(|node| node.objects).collect();
         let bytes: Vec<u64> = self.tree.nodes.iter().map(|node| node.bytes).collect();
         let measure = Measure {
@@ -199,6 +255,14 @@ impl Court<'_, '_> {
         self.weigh_bounds(pile, tells, &mut verdict);
         let is_stack = self.pattern(pile) == Pattern::ThreadStack;
         verdict.weigh_kind(pile, tree.container(pile.owner), is_stack);
+        let alike = tree.path(pile.owner);
+        let alike = alike.iter().map(|node| tree.nodes[*node].alike).max();
+        if alike.is_some_and(|alike| alike >= LEAST_ALIKE) {
+            verdict.speak_against(
+                0.1,
+                "none of the places that are alike holds much by itself",
+            );
+        }
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,

@@ -217,7 +217,7 @@ impl Search<'_> {
         let found = pile(PileKind::Elements, self.telling(heaviest), ratio)?;
         let (elements, classes) = match self.bytes(heaviest) * 2 < bytes {
             true => self.without_keys(&elements),
-            false => (self.objects(heaviest), 1),
+            false => (self.objects(heaviest), self.tree.nodes[heaviest].alike),
         };
         Some(Pile {
             elements,
