@@ -123,7 +123,7 @@ impl PlaceTree {
 
     /// The same places, those of the program's classes that are small taken together where they
     /// differ by class alone: sixty services with a list each become one place, `Service1.audits`
-    /// and 59 alike. Of places taken together, the largest gives the name.
+    /// and 59 alike. Of places taken together, the first by name gives the name.
     pub(crate) fn of_kinds(&self, least_bytes: u64) -> PlaceTree {
         let mut kinds = PlaceTree::default();
         let mut todo = vec![(0, vec![0])];
@@ -154,10 +154,10 @@ impl PlaceTree {
     }
 
     fn together(&self, alike: &[usize], parent: usize) -> Node {
-        let largest = alike
+        let first = alike
             .iter()
             .copied()
-            .max_by_key(|node| (self.nodes[*node].bytes, std::cmp::Reverse(*node)))
+            .min_by_key(|node| (&self.nodes[*node].class, *node))
             .unwrap_or(0);
         let sum = |of: fn(&Node) -> u64| alike.iter().map(|node| of(&self.nodes[*node])).sum();
         let mut classes: Vec<&str> = alike
@@ -175,7 +175,7 @@ impl PlaceTree {
             linked: sum(|node| node.linked),
             children: Vec::new(),
             alike: classes.len(),
-            ..self.nodes[largest].clone()
+            ..self.nodes[first].clone()
         }
     }
 
