@@ -9,6 +9,7 @@
 mod bounds;
 mod piles;
 mod sharing;
+mod verdict;
 mod wording;
 
 use std::collections::VecDeque;
@@ -17,12 +18,13 @@ use leakline_model::{ByteSize, grouped};
 
 use bounds::Bounds;
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
+use verdict::Verdict;
 pub(crate) use wording::Wording;
 
 use crate::collections::{self, Owner, owner, short_name};
 use crate::graph::{Heap, NONE};
 use crate::growth::{HeapSummary, History};
-use crate::known_holders::known_holder;
+use crate::known_holders::{COLLECTED_THREAD_LOCALS, known_holder};
 use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
@@ -375,8 +377,10 @@ impl Court<'_, '_> {
         let path = self.tree.path(pile.owner);
         path.iter().rev().find_map(|node| {
             let place = &self.tree.nodes[*node];
-            let (Step::Field(field) | Step::Static(field)) = &place.step else {
-                return None;
+            let field = match &place.step {
+                Step::Field(field) | Step::Static(field) => field,
+                Step::ThreadLocal(name) if name.is_empty() => return Some(COLLECTED_THREAD_LOCALS),
+                _ => return None,
             };
             let holder = &self.tree.nodes[place.parent];
             if holder.heaviest == NONE {
@@ -664,87 +668,6 @@ impl Court<'_, '_> {
             self.heap,
             &paths::chain(object, |object| self.places.parent(self.retention, object)),
         )
-    }
-}
-
-/// What speaks for and against a suspect.
-struct Verdict {
-    confidence: f64,
-    counter_evidence: Vec<String>,
-}
-
-impl Verdict {
-    fn speak_against(&mut self, weight: f64, evidence: &str) {
-        self.confidence -= weight;
-        self.counter_evidence.push(evidence.to_owned());
-    }
-
-    fn weigh_size(&mut self, share: f64, objects: u64, kind: PileKind) {
-        let by_share = (share / 0.3).min(1.0);
-        let by_count = ((objects.max(1) as f64).log10() / 4.0).min(1.0);
-        self.confidence = 0.45 + 0.25 * by_share + 0.25 * by_count;
-        if kind == PileKind::Single {
-            self.speak_against(
-                0.2,
-                "it is one object, which may well have the size it is meant to have",
-            );
-        }
-        if share < LEAST_SHARE {
-            self.speak_against(0.1, "it is a small part of the heap");
-        }
-    }
-
-    fn weigh_kind(&mut self, pile: &Pile, container: Option<Pattern>, is_stack: bool) {
-        if is_stack {
-            self.speak_against(0.1, "a local variable lets go when its method returns");
-        }
-        if pile.kind == PileKind::Elements && container == Some(Pattern::Array) {
-            self.speak_against(
-                0.1,
-                "an array has a fixed length, unless it is replaced by a longer one",
-            );
-        }
-    }
-
-    /// What the runtime, agents and libraries keep is mostly meant to be kept, unless it is what
-    /// makes the heap grow.
-    fn weigh_owner(&mut self, culprit: Owner, share: f64, bytes: u64, grows: bool) {
-        let (least_share, least_bytes, doubt) = match culprit {
-            Owner::Application => return,
-            Owner::Library => (0.15, 8 << 20, 0.1),
-            Owner::Agent | Owner::Platform => (0.4, 32 << 20, 0.25),
-        };
-        if !grows && (share < least_share || bytes < least_bytes) {
-            self.confidence = 0.0;
-        } else {
-            self.speak_against(doubt, "no class of the application takes part in it");
-        }
-    }
-
-    /// Where growth is measured, size is half of the case, and the part of the heap's growth
-    /// that the place explains is the other half.
-    fn weigh_growth(&mut self, growth: &SuspectGrowth, explained: f64, has_grown: bool) {
-        if !has_grown {
-            // large, but no larger than before: not a leak, at least not between these dumps
-            let grew = if gain(growth) > 0 {
-                "hardly grew"
-            } else {
-                "did not grow"
-            };
-            return self.speak_against(0.4, &format!("it {grew} between the dumps"));
-        }
-        self.confidence = self.confidence.min(0.5) + 0.49 * explained;
-        if explained < TELLING_PART {
-            let evidence = format!(
-                "it explains only {} of what the heap gained between the dumps",
-                percent(explained)
-            );
-            self.speak_against(0.1, &evidence);
-        }
-        let rises = |values: &[u64]| values.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rises(&growth.objects) && !rises(&growth.bytes) {
-            self.speak_against(0.1, "it did not grow between all of the dumps");
-        }
     }
 }
 
