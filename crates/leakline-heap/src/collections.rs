@@ -370,9 +370,9 @@ pub(crate) fn canonical(class: &str) -> &str {
 }
 
 /// Whether the class is one of the runtime in which it registers what others hold: executors and
-/// their threads, since JDK 19.
+/// their threads, since JDK 19, and what is to be closed when it is forgotten.
 pub(crate) fn keeps_books(class: &str) -> bool {
-    class.starts_with("jdk.internal.vm.")
+    class.starts_with("jdk.internal.vm.") || class == "jdk.internal.ref.CleanerFactory"
 }
 
 /// Whether the class is made at run time for one place in the code: a lambda, a proxy. What it

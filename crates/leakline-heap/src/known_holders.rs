@@ -274,6 +274,13 @@ const ENTRIES: &[Entry] = &[
     ),
 ];
 
+/// Values of thread-locals that are themselves collected.
+pub(crate) const COLLECTED_THREAD_LOCALS: KnownHolder = KnownHolder {
+    name: "what ThreadLocal objects have left behind that are themselves collected",
+    advice: "keep a ThreadLocal in a static field, or remove its value before it goes: a thread \
+        drops such values only when it happens to come across them",
+};
+
 /// What is known of a field, given whether its object's class is or inherits from a class.
 pub(crate) fn known_holder(field: &str, inherits: impl Fn(&str) -> bool) -> Option<KnownHolder> {
     ENTRIES

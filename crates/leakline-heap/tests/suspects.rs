@@ -408,6 +408,47 @@ fn a_buffer_that_is_written_round_and_round_is_no_suspect() {
 }
 
 #[test]
+fn many_classes_that_hold_the_same_way() {
+    check(
+        |program| {
+            for number in 0..30 {
+                let rows = program.instances("app.Row", 120, 300);
+                let rows = program.list(&rows);
+                program.static_field(&format!("app.Dao{number}"), "cache", rows);
+            }
+        },
+        expect![[r#"
+            static Dao0.cache and 29 alike → ArrayList holds 3,600 Row (1.17 MiB, 100 %) [Collection]
+              app.Dao0 cache by static field
+              but none of the places that are alike holds much by itself
+        "#]],
+    );
+}
+
+#[test]
+fn an_array_in_a_local_variable() {
+    check(
+        |program| {
+            let orders = program.instances("app.Order", 3_000, 300);
+            let orders = program.heap.object_array(program.object, &orders);
+            let thread = program.class("java.lang.Thread", &["name"]);
+            program
+                .heap
+                .thread_of_class(thread, "batch")
+                .frame("app.Batch", "run", 7)
+                .local(orders)
+                .id();
+        },
+        expect![[r#"
+            local variable of Batch.run in thread batch → Object[] holds 3,000 Order (996 KiB, 100 %) [ThreadStack]
+              app.Batch - by thread stack, batch, app.Batch.run (Batch.java:7)
+              but a local variable lets go when its method returns
+              but an array has a fixed length, unless it is replaced by a longer one
+        "#]],
+    );
+}
+
+#[test]
 fn what_a_recursion_holds() {
     check(
         |program| {

@@ -8,7 +8,7 @@ use leakline_heap::{PathStep, Pattern, Suspect};
 use sketch::identifier;
 
 use crate::phrase;
-use crate::prose::Prose;
+use crate::prose::{Prose, sentence};
 use crate::report::Fix;
 
 /// Collections that hold whatever they are given: no limit, no expiry, no weak references.
@@ -144,7 +144,7 @@ pub(crate) fn in_short(suspect: &Suspect) -> Prose {
 pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
     let holder = Place::of(suspect).name;
     let element = phrase::short_class(&suspect.accumulates.class);
-    let (text, mut steps) = match suspect.pattern {
+    let (by_pattern, mut steps) = match suspect.pattern {
         Pattern::Map => (
             Prose::new()
                 .text("Bound ")
@@ -263,6 +263,11 @@ pub(crate) fn fix(suspect: &Suspect, operation: Option<&str>) -> Fix {
                 "Find where the reference is set, and clear or replace it when the work is done.",
             )],
         ),
+    };
+    // a field of a framework is not the program's to change
+    let text = match suspect.known {
+        Some(known) => Prose::from(sentence(known.advice)),
+        None => by_pattern,
     };
     if let Some(operation) = operation {
         let text = Prose::new()

@@ -149,8 +149,7 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
         .map(|text| Prose::from(format!("Against it: {}", ended(text))))
         .collect();
     if let Some(known) = suspect.known {
-        let text = format!("Known: {}: {}.", known.name, known.advice);
-        notes.push(Prose::from(text));
+        notes.push(Prose::from(format!("The holder: {}.", known.name)));
     }
     notes.push(Prose::from("Fix: ").then(advice::fix(suspect, None).text));
     blocks.push(Block::Bullets(notes));

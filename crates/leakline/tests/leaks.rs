@@ -55,11 +55,11 @@ fn programs(root: &Path) -> Vec<Program> {
             {
                 let class = source.strip_prefix(root).unwrap().with_extension("");
                 let class = class.to_str().unwrap().replace('/', ".");
-                let needs = if text.contains("Needs JDK 21") {
-                    21
-                } else {
-                    17
-                };
+                let needs = text
+                    .split("Needs JDK ")
+                    .nth(1)
+                    .and_then(|rest| rest.get(..2)?.parse().ok())
+                    .unwrap_or(17);
                 found.push(Program {
                     source,
                     class,

@@ -1,6 +1,7 @@
 import java.util.*;
 
-/** Virtual threads that wait for ever, each with a large local variable. Needs JDK 21. */
+/** Virtual threads that wait for ever, each with a large local variable. Needs JDK 25: dumps of JDK 21
+ * leave out what the stacks of waiting virtual threads refer to. */
 public class VirtualThreads {
     static class Upload extends Leak.Payload {
         Upload(int number) { super(number); }

@@ -237,7 +237,7 @@ impl Bounds<'_, '_> {
             Role::Container(crate::report::Pattern::Array)
         );
         let holder = self.places.parent(self.retention, array);
-        if !is_array || holder == NONE || heap.class_of_mirror(holder).is_some() {
+        if !is_array || holder == NONE || owner(heap.class_name(holder)) == Owner::Platform {
             return None;
         }
         let (length, filled) = match heap.records.find(&[heap.id(array)]).first() {

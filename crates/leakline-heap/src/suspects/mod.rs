@@ -9,6 +9,7 @@
 mod bounds;
 mod piles;
 mod sharing;
+mod verdict;
 mod wording;
 
 use std::collections::VecDeque;
@@ -17,16 +18,17 @@ use leakline_model::{ByteSize, grouped};
 
 use bounds::Bounds;
 pub(crate) use piles::{Limits, Measure, Pile, PileKind, piles};
+use verdict::Verdict;
 pub(crate) use wording::Wording;
 
 use crate::collections::{self, Owner, owner, short_name};
 use crate::graph::{Heap, NONE};
 use crate::growth::History;
-use crate::known_holders::known_holder;
+use crate::known_holders::{COLLECTED_THREAD_LOCALS, known_holder};
 use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
-use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, SuspectGrowth, Totals};
+use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, Totals};
 use crate::retention::Retention;
 use crate::roots::Thread;
 
@@ -40,6 +42,8 @@ const LEAST_SHARE: f64 = 0.05;
 const LARGE_BYTES: u64 = 64 << 20;
 /// What grew by this share of the heap since the first dump is worth a look.
 const LEAST_GAIN_SHARE: f64 = 0.01;
+/// Fewer places that differ by class are not many.
+const LEAST_ALIKE: usize = 4;
 /// What is less certain is not reported.
 const LEAST_CONFIDENCE: f64 = 0.3;
 
@@ -79,13 +83,33 @@ pub(crate) fn find(
         totals,
         history,
     };
-    let (suspects, not_growing) = court.suspects();
+    let mut judged = court.judged(&court.piles());
+    if history.is_none() {
+        let kinds = tree.of_kinds(Court::least_bytes(totals.bytes));
+        let court = Court {
+            tree: &kinds,
+            ..court
+        };
+        court.add_kinds(&mut judged);
+    }
+    let (suspects, not_growing) = court.suspects(judged);
     Found {
         suspects,
         not_growing,
     }
 }
 
+/// A suspect before all are ranked.
+struct Judged {
+    rank: f64,
+    suspect: Suspect,
+    /// The place that holds it.
+    place: u32,
+    /// Whether no class makes up half of what is held.
+    is_mixed: bool,
+}
+
+#[derive(Clone, Copy)]
 struct Court<'c, 'a> {
     heap: &'c Heap<'a>,
     retention: &'c Retention,
@@ -96,47 +120,81 @@ struct Court<'c, 'a> {
 }
 
 impl Court<'_, '_> {
-    /// Suspects, and what is merely large where growth could be seen.
-    fn suspects(&self) -> (Vec<Suspect>, Vec<Suspect>) {
-        let piles = self.piles();
+    /// Suspects with their rank, and the place that holds them.
+    fn judged(&self, piles: &[Pile]) -> Vec<Judged> {
         let elements: Vec<u32> = piles
             .iter()
             .map(|pile| self.tree.nodes[pile.element].place)
             .collect();
         let shared = sharing::other_holders(self.heap, self.retention, self.places, &elements);
-        let mut suspects: Vec<(f64, Suspect)> = piles
+        piles
             .iter()
             .filter_map(|pile| {
                 let place = self.tree.nodes[pile.element].place;
                 let other = shared
                     .get(&place)
                     .and_then(|other| self.tree.nodes.iter().position(|node| node.place == *other));
-                self.suspect(pile, other)
+                let (rank, suspect) = self.suspect(pile, other)?;
+                Some(Judged {
+                    rank,
+                    suspect,
+                    place: self.tree.nodes[pile.owner].place,
+                    is_mixed: pile.is_mixed(self.tree),
+                })
             })
-            .collect();
-        suspects.sort_by(|(a, first), (b, second)| {
-            b.total_cmp(a)
-                .then_with(|| first.sentence.cmp(&second.sentence))
+            .collect()
+    }
+
+    /// In a tree of kinds: what many places hold that differ by class, each of them too small to
+    /// be seen. It says more than that the container of those classes holds many classes.
+    fn add_kinds(&self, judged: &mut Vec<Judged>) {
+        let path_of = |pile: &Pile| self.tree.path(pile.owner);
+        let mut piles = self.piles();
+        piles.retain(|pile| {
+            let path = path_of(pile);
+            path.iter()
+                .any(|node| self.tree.nodes[*node].alike >= LEAST_ALIKE)
+        });
+        for pile in &piles {
+            let above: Vec<u32> = path_of(pile)
+                .iter()
+                .map(|node| self.tree.nodes[*node].place)
+                .collect();
+            judged.retain(|other| !(other.is_mixed && above.contains(&other.place)));
+        }
+        judged.extend(self.judged(&piles));
+    }
+
+    /// Suspects, and what is merely large where growth could be seen.
+    fn suspects(&self, mut judged: Vec<Judged>) -> (Vec<Suspect>, Vec<Suspect>) {
+        judged.sort_by(|a, b| {
+            b.rank
+                .total_cmp(&a.rank)
+                .then_with(|| a.suspect.sentence.cmp(&b.suspect.sentence))
         });
         let grows = |suspect: &Suspect| match (self.history, &suspect.growth) {
             (Some(history), Some(growth)) => history.grows(growth),
             _ => true,
         };
-        let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = suspects
+        let (mut suspects, mut not_growing): (Vec<Suspect>, Vec<Suspect>) = judged
             .into_iter()
-            .map(|(_, suspect)| suspect)
+            .map(|judged| judged.suspect)
             .partition(grows);
         suspects.truncate(MAX_SUSPECTS);
         not_growing.truncate(MAX_SUSPECTS);
         (suspects, not_growing)
     }
 
+    /// What is smaller is no suspect, where so much memory is known of.
+    fn least_bytes(bytes: u64) -> u64 {
+        LEAST_BYTES
+            .max((bytes as f64 * LEAST_SHARE) as u64)
+            .min(LARGE_BYTES)
+    }
+
     /// Piles by growth, and those by size in the heap and outside of it that are not among them.
     fn piles(&self) -> Vec<Pile> {
-        let limits = |bytes: u64| {
-            let least = LEAST_BYTES.max((bytes as f64 * LEAST_SHARE) as u64);
-            Limits::of_size(least.min(LARGE_BYTES))
-        };
+        let limits = |bytes: u64| Limits::of_size(Self::least_bytes(bytes));
         let tree = self.tree;
         let mut found = piles(tree, &Measure::heap(tree), &limits(self.totals.bytes));
         for pile in piles(tree, &Measure::native(tree), &limits(self.all_bytes())) {
@@ -212,6 +270,14 @@ impl Court<'_, '_> {
         self.weigh_bounds(pile, tells, &mut verdict);
         let is_stack = self.pattern(pile) == Pattern::ThreadStack;
         verdict.weigh_kind(pile, tree.container(pile.owner), is_stack);
+        let alike = tree.path(pile.owner);
+        let alike = alike.iter().map(|node| tree.nodes[*node].alike).max();
+        if alike.is_some_and(|alike| alike >= LEAST_ALIKE) {
+            verdict.speak_against(
+                0.1,
+                "none of the places that are alike holds much by itself",
+            );
+        }
         if self.heap.roots_lost {
             verdict.speak_against(
                 0.15,
@@ -338,8 +404,10 @@ impl Court<'_, '_> {
         let path = self.tree.path(pile.owner);
         path.iter().rev().find_map(|node| {
             let place = &self.tree.nodes[*node];
-            let (Step::Field(field) | Step::Static(field)) = &place.step else {
-                return None;
+            let field = match &place.step {
+                Step::Field(field) | Step::Static(field) => field,
+                Step::ThreadLocal(name) if name.is_empty() => return Some(COLLECTED_THREAD_LOCALS),
+                _ => return None,
             };
             let holder = &self.tree.nodes[place.parent];
             if holder.heaviest == NONE {
@@ -485,7 +553,7 @@ impl Court<'_, '_> {
             }
             PileKind::Elements if pile.is_mixed(self.tree) => {
                 let objects = self.elements(pile).map(|node| node.objects).sum();
-                let (objects, classes) = (grouped(objects), pile.elements.len());
+                let (objects, classes) = (grouped(objects), pile.classes(self.tree));
                 format!(
                     "{chain} holds {objects} objects of {classes} classes, such as {class} {size}"
                 )
@@ -625,84 +693,6 @@ impl Court<'_, '_> {
             self.heap,
             &paths::chain(object, |object| self.places.parent(self.retention, object)),
         )
-    }
-}
-
-/// What speaks for and against a suspect.
-struct Verdict {
-    confidence: f64,
-    counter_evidence: Vec<String>,
-}
-
-impl Verdict {
-    fn speak_against(&mut self, weight: f64, evidence: &str) {
-        self.confidence -= weight;
-        self.counter_evidence.push(evidence.to_owned());
-    }
-
-    fn weigh_size(&mut self, share: f64, objects: u64, kind: PileKind) {
-        let by_share = (share / 0.3).min(1.0);
-        let by_count = ((objects.max(1) as f64).log10() / 4.0).min(1.0);
-        self.confidence = 0.45 + 0.25 * by_share + 0.25 * by_count;
-        if kind == PileKind::Single {
-            self.speak_against(
-                0.2,
-                "it is one object, which may well have the size it is meant to have",
-            );
-        }
-        if share < LEAST_SHARE {
-            self.speak_against(0.1, "it is a small part of the heap");
-        }
-    }
-
-    fn weigh_kind(&mut self, pile: &Pile, container: Option<Pattern>, is_stack: bool) {
-        if is_stack {
-            self.speak_against(0.1, "a local variable lets go when its method returns");
-        }
-        if pile.kind == PileKind::Elements && container == Some(Pattern::Array) {
-            self.speak_against(
-                0.1,
-                "an array has a fixed length, unless it is replaced by a longer one",
-            );
-        }
-    }
-
-    /// What the runtime, agents and libraries keep is mostly meant to be kept, unless it is what
-    /// makes the heap grow.
-    fn weigh_owner(&mut self, culprit: Owner, share: f64, bytes: u64, grows: bool) {
-        let (least_share, least_bytes, doubt) = match culprit {
-            Owner::Application => return,
-            Owner::Library => (0.15, 8 << 20, 0.1),
-            Owner::Agent | Owner::Platform => (0.4, 32 << 20, 0.25),
-        };
-        if !grows && (share < least_share || bytes < least_bytes) {
-            self.confidence = 0.0;
-        } else {
-            self.speak_against(doubt, "no class of the application takes part in it");
-        }
-    }
-
-    /// Where growth is measured, size is half of the case, and the part of the heap's growth
-    /// that the place explains is the other half. Whether that part is telling.
-    fn weigh_growth(&mut self, history: &History<'_>, pile: &Pile, growth: &SuspectGrowth) -> bool {
-        if !history.grows(growth) {
-            // large, but no longer growing: not a leak, at least not between these dumps
-            self.speak_against(0.4, history.excuse(growth));
-            return false;
-        }
-        let explained = history.explained(growth);
-        self.confidence = self.confidence.min(0.5) + 0.49 * explained;
-        if explained < TELLING_PART {
-            let evidence = format!(
-                "it explains only {} of what the heap gained between the dumps",
-                percent(explained)
-            );
-            self.speak_against(0.1, &evidence);
-        }
-        for (weight, doubt) in history.doubts(pile, growth) {
-            self.speak_against(weight, &doubt);
-        }
-        explained >= TELLING_PART
     }
 }
 

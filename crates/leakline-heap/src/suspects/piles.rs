@@ -127,7 +127,13 @@ impl Pile {
     /// Whether no class has half of the elements.
     pub(crate) fn is_mixed(&self, tree: &PlaceTree) -> bool {
         let counts = || self.elements.iter().map(|place| tree.nodes[*place].objects);
-        counts().max().unwrap_or(0) * 2 < counts().sum()
+        counts().max().unwrap_or(0) * 2 < counts().sum() || tree.nodes[self.element].alike > 1
+    }
+
+    /// Of how many classes the elements are.
+    pub(crate) fn classes(&self, tree: &PlaceTree) -> usize {
+        let places = self.elements.iter();
+        places.map(|place| tree.nodes[*place].alike.max(1)).sum()
     }
 }
 

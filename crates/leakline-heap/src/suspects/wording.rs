@@ -128,9 +128,14 @@ impl<'t> Wording<'t> {
             "" => link.field.clone(),
             class => format!("{}.{}", short_name(class), link.field),
         };
+        let holder = self.tree.nodes[link.node].parent;
+        let alike = match self.tree.nodes[holder].alike {
+            0 | 1 => String::new(),
+            many => format!(" and {} alike", many - 1),
+        };
         match link.kind {
-            LinkKind::Static => format!("static {dotted}"),
-            LinkKind::Field => dotted,
+            LinkKind::Static => format!("static {dotted}{alike}"),
+            LinkKind::Field => format!("{dotted}{alike}"),
             LinkKind::ThreadLocal if link.class.is_empty() => {
                 format!("collected ThreadLocals of {}", self.threads_text())
             }
