@@ -33,6 +33,7 @@
 //! - `load`: the passes over the dump; `scan`, `index`, `records`, `classes`, `layout`, `roots`
 //!   and `strings` are their parts.
 //! - `graph`: the [`Heap`]; `rows`, `shapes` and `bits` are how it comes to be small.
+//! - `virtual_threads`: roots that JVMs before JDK 22 leave out.
 //! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
 //!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
@@ -71,6 +72,7 @@ mod shapes;
 mod strings;
 mod suspects;
 mod symbols;
+mod virtual_threads;
 
 pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;

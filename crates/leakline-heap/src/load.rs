@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use leakline_hprof::{
-    ClassDump, HeapRecord, Hprof, PrimitiveType, Value, ValueType, java_class_name,
+    ClassDump, Dump, HeapRecord, HprofFile, PrimitiveType, Value, ValueType, java_class_name,
 };
 use rayon::prelude::*;
 
-use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, dump_bytes};
+use crate::classes::{Class, ClassFinder, ClassKind, Classes, Field, big_endian, dump_bytes};
 use crate::error::HeapError;
 use crate::graph::{Heap, NONE};
 use crate::index::{AddressIndex, Finder};
@@ -19,7 +19,7 @@ use crate::records::{Chunk, RecordIndex, object_id};
 use crate::report::DumpFacts;
 use crate::roots::{self, Root, RootKind, Thread};
 use crate::rows::Rows;
-use crate::scan::{Names, Scan};
+use crate::scan::{Names, Passed, Scan};
 use crate::shapes::Shapes;
 use crate::symbols::Symbols;
 
@@ -60,6 +60,8 @@ pub type Release<'r> = &'r (dyn Fn(Range<usize>) + Sync);
 pub struct LoadOptions<'p> {
     /// Which references keep an object alive.
     pub references: References,
+    /// Which dump of a file that holds several, from 1; the last when not said.
+    pub dump: Option<u32>,
     /// Told how far the work is.
     pub progress: Option<Progress<'p>>,
     /// Told what parts of the dump are not needed for now.
@@ -81,9 +83,13 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
             release(range.start as usize..range.end as usize);
         }
     };
-    let hprof = Hprof::parse(bytes)?;
-    let mut scan = Scan::of(&hprof, &release, &|part| report(Phase::Scan, part));
-    let identifier_bytes = hprof.identifier_size().bytes() as u32;
+    let mut passed = Passed::new(&release);
+    let file = HprofFile::parse(bytes, |offset| passed.up_to(offset))?;
+    let (dump, remarks) = choose(file, options.dump)?;
+    let header = dump.hprof.header();
+    let mut scan = Scan::of(&dump, &release, &|part| report(Phase::Scan, part));
+    scan.problems.splice(0..0, remarks);
+    let identifier_bytes = header.identifier_size.bytes() as u32;
 
     // classes that objects have but the dump does not describe get a class object all the same
     for class in &scan.used_classes {
@@ -143,17 +149,20 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         ));
     }
     let sizes = layout::sizes(SizeInput {
-        version: hprof.header().version,
+        version: header.version,
         identifier_bytes,
         classes: &classes.classes,
         index: &index,
         class_of: &found.class_of,
         lengths: found.array_lengths,
     });
+    let has_stack_chunks = (classes.classes.table.iter())
+        .zip(&found.refers)
+        .any(|(class, refers)| class.stack_words_at.is_some() && *refers);
     let shapes = Shapes::new(&classes.classes, found.class_of, sizes, &found.refers);
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
-        taken_at: hprof.header().taken_at,
+        taken_at: dump.taken_at,
         complete: scan.complete,
         problems: scan.problems,
         ..DumpFacts::default()
@@ -174,8 +183,44 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         roots_lost: false,
     };
     heap.complete_roots();
+    if has_stack_chunks && heap.add_roots_of_virtual_threads() {
+        heap.settle_roots();
+    }
     heap.name_threads();
     Ok(heap)
+}
+
+/// The dump that is asked for, and what is to be said of the others in its file.
+fn choose(file: HprofFile<'_>, number: Option<u32>) -> Result<(Dump<'_>, Vec<String>), HeapError> {
+    let mut remarks: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
+    let count = file.dumps.len();
+    let Some(last) = file.dumps.last() else {
+        let problem = file.problems.into_iter().next();
+        return Err(HeapError::NoObjects { problem });
+    };
+    let Some(number) = number else {
+        if count > 1 {
+            const LISTED: usize = 10;
+            let sizes = (1..).zip(&file.dumps).map(|(number, dump)| {
+                format!("#{number} of {}", leakline_model::ByteSize(dump.heap_bytes))
+            });
+            let mut list: Vec<String> = sizes.take(LISTED).collect();
+            list.extend((count > LISTED).then(|| "…".to_owned()));
+            remarks.insert(
+                0,
+                format!(
+                    "the file holds {count} dumps ({}), and the last is read; put the number of another behind the name of the file, as in heap.hprof#1",
+                    list.join(", ")
+                ),
+            );
+        }
+        return Ok((*last, remarks));
+    };
+    let position = (number as usize).checked_sub(1);
+    match position.and_then(|position| file.dumps.get(position)) {
+        Some(dump) => Ok((*dump, Vec::new())),
+        None => Err(HeapError::NoSuchDump { number, count }),
+    }
 }
 
 /// Classes with what the object passes need of them.
@@ -259,8 +304,10 @@ fn empty_class(id: u64, name: crate::symbols::Symbol, kind: ClassKind) -> Class 
         fields: Vec::new(),
         slots: Vec::new(),
         static_slots: Vec::new(),
+        static_references: 0,
         static_primitive_bytes: 0,
         dump_size: 0,
+        stack_words_at: None,
         referent: None,
         described: matches!(kind, ClassKind::PrimitiveArray(_)),
     }
@@ -294,18 +341,23 @@ fn describe(
         let text = names
             .string(id)
             .unwrap_or_else(|| format!("field-0x{id:x}"));
-        symbols.intern(&text)
+        // no field of a program can be called so
+        (symbols.intern(&text), text.starts_with('<'))
     };
     class.fields = dump
         .instance_fields()
         .map(|field| Field {
-            name: name(field.name_id),
+            name: name(field.name_id).0,
             value_type: field.value_type,
         })
         .collect();
     for field in dump.static_fields() {
         match field.value {
-            Value::Object(_) => class.static_slots.push(name(field.name_id)),
+            Value::Object(_) => {
+                let (name, is_made_up) = name(field.name_id);
+                class.static_slots.push(name);
+                class.static_references += u32::from(!is_made_up);
+            }
             value => class.static_primitive_bytes += dump_bytes(value.value_type(), 8),
         }
     }
@@ -389,7 +441,8 @@ impl<'a> ObjectPasses<'_, 'a> {
         }
     }
 
-    /// Class, array length, and number of references of an object.
+    /// Class, array length (of a stack chunk: words of stack), and number of references of an
+    /// object.
     fn shape(
         &self,
         record: &HeapRecord<'a>,
@@ -408,9 +461,16 @@ impl<'a> ObjectPasses<'_, 'a> {
             number
         };
         match *record {
-            HeapRecord::Instance { class_id, .. } => {
-                let class = class_of(class_id);
-                (class, 0, classes.get(class).slots.len() as u32)
+            HeapRecord::Instance {
+                class_id, fields, ..
+            } => {
+                let number = class_of(class_id);
+                let class = classes.get(number);
+                let stack_words = class.stack_words_at.map_or(0, |at| {
+                    let at = at as usize;
+                    big_endian(fields.get(at..at + 4).unwrap_or_default()) as u32
+                });
+                (number, stack_words, class.slots.len() as u32)
             }
             HeapRecord::ObjectArray {
                 class_id, elements, ..
@@ -578,13 +638,6 @@ fn class_references(class: &ClassDump<'_>) -> impl Iterator<Item = u64> {
         Value::Object(id) => Some(id),
         _ => None,
     }))
-}
-
-#[inline]
-fn big_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 fn atomics(count: usize, value: u32) -> Vec<AtomicU32> {

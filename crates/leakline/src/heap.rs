@@ -46,13 +46,15 @@ pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
 fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyhow::Result<String> {
     let cannot = || format!("cannot look into {}", dump.display());
     let bar = Progress::bar("reading");
-    let file = dumps::open(dump, &bar)?;
+    let (path, number) = dumps::numbered(dump);
+    let file = dumps::open(path, &bar)?;
     let tell = |phase, share| bar.set(dumps::phase_name(phase), share);
     let options = LoadOptions {
         references: match inspect.references {
             ReferenceKinds::Strong => References::Strong,
             ReferenceKinds::All => References::All,
         },
+        dump: number,
         progress: Some(&tell),
         release: Some(&|range| file.release(range)),
     };

@@ -14,6 +14,9 @@ use crate::case::HeapFindings;
 pub struct DumpOptions<'p> {
     /// Which references hold their referents.
     pub references: References,
+    /// Which dump of each file that holds several, from 1, in the order of the files; the last
+    /// where none is named.
+    pub numbers: &'p [Option<u32>],
     /// Told how far the work on the present dump is.
     pub progress: Option<Progress<'p>>,
 }
@@ -49,6 +52,7 @@ where
         findings = series.add(
             &Source {
                 bytes: dump.as_ref(),
+                position: series.read.len(),
                 release: &|range| release(&dump, range),
             },
             options,
@@ -61,9 +65,10 @@ where
     if let Some(dump) = latest.filter(|_| series.latest() + 1 < series.read.len()) {
         let source = Source {
             bytes: dump.as_ref(),
+            position: series.latest(),
             release: &|range| release(&dump, range),
         };
-        findings = series.judge(&source, series.latest(), options)?;
+        findings = series.judge(&source, options)?;
     }
     if !series.chronological().is_sorted() {
         let problem = "the dumps were not given oldest first; they are compared in the order of the times in their headers";
@@ -77,6 +82,8 @@ where
 /// An open dump.
 struct Source<'s> {
     bytes: &'s [u8],
+    /// Position among the dumps given.
+    position: usize,
     release: &'s (dyn Fn(Range<usize>) + Sync),
 }
 
@@ -101,7 +108,7 @@ impl Series {
     ) -> Result<HeapFindings, HeapError> {
         let heap = load(source, options)?;
         let earlier: Vec<usize> = self.chronological();
-        let (analysis, problems) = self.compare(&heap, self.read.len(), &earlier, options);
+        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
         self.read.push(Read {
             facts: analysis.report.dump.clone(),
             summary: analysis.summary.clone(),
@@ -113,13 +120,12 @@ impl Series {
     fn judge(
         &self,
         source: &Source<'_>,
-        number: usize,
         options: &DumpOptions<'_>,
     ) -> Result<HeapFindings, HeapError> {
         let heap = load(source, options)?;
         let mut earlier = self.chronological();
-        earlier.retain(|other| *other != number);
-        let (analysis, problems) = self.compare(&heap, number, &earlier, options);
+        earlier.retain(|other| *other != source.position);
+        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
         Ok(findings(analysis, problems))
     }
 
@@ -222,6 +228,7 @@ fn numbers(a: usize, b: usize) -> (usize, usize) {
 fn load<'s>(source: &Source<'s>, options: &DumpOptions<'s>) -> Result<Heap<'s>, HeapError> {
     let load = LoadOptions {
         references: options.references,
+        dump: options.numbers.get(source.position).copied().flatten(),
         progress: options.progress,
         release: Some(source.release),
     };
