@@ -218,7 +218,7 @@ impl History {
         SuspectGrowth {
             objects_per_minute: (minutes > 0.0).then(|| gained / minutes),
             objects,
-            bytes: column(&self.bytes, pile.place()),
+            bytes: column(&self.bytes, pile.owner),
         }
     }
 }

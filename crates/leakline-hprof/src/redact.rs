@@ -113,4 +113,4 @@ pub fn redact<W: Write>(
 }
 
 /// Bytes collected before the sink is called.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 64 << 10;

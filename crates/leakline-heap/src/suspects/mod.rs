@@ -25,7 +25,7 @@ use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
 use crate::report::{Accumulated, GrowthRow, Pattern, Suspect, SuspectGrowth, Totals};
 use crate::retention::Retention;
-use crate::roots::Thread;
+use crate::roots::{RootKind, Thread};
 
 /// Suspects reported at most.
 const MAX_SUSPECTS: usize = 20;
@@ -245,7 +245,7 @@ impl Court<'_, '_> {
     /// Bytes freed if the pile went, and whether something besides its owner holds it.
     fn retained(&self, pile: &Pile) -> (u64, bool) {
         let tree = self.tree;
-        let all = tree.nodes[pile.place()].bytes;
+        let all = tree.nodes[pile.owner].bytes;
         let owner = tree.nodes[pile.owner].retained;
         if owner * 2 >= all {
             return (owner, false);
@@ -454,10 +454,12 @@ impl Court<'_, '_> {
                 format!("{count} {class} whose holder is not in the cut-off dump {size}")
             }
             PileKind::Roots => {
-                format!(
-                    "{} roots hold {count} {class} {size}",
-                    element_root(&element.step)
-                )
+                match element_root(&self.tree.nodes[self.tree.path(pile.owner)[0]].step) {
+                    stack if stack == RootKind::VirtualThread.text() => {
+                        format!("{count} {class} on stacks of waiting virtual threads {size}")
+                    }
+                    root => format!("{root} roots hold {count} {class} {size}"),
+                }
             }
             PileKind::Single => format!("{chain} holds one {class} {size}"),
         };
@@ -535,7 +537,7 @@ impl Court<'_, '_> {
     }
 
     fn path(&self, pile: &Pile) -> Vec<crate::report::PathStep> {
-        let object = self.tree.nodes[pile.place()].heaviest;
+        let object = self.tree.nodes[pile.owner].heaviest;
         if object == NONE || self.retention.strengths.len() <= object as usize {
             return Vec::new();
         }

@@ -79,16 +79,6 @@ pub(crate) struct Pile {
     ratio: u64,
 }
 
-impl Pile {
-    /// The place whose bytes are those of the pile.
-    pub(crate) fn place(&self) -> usize {
-        match self.kind {
-            PileKind::Roots | PileKind::Finalizers => self.element,
-            _ => self.owner,
-        }
-    }
-}
-
 /// All piles of a tree.
 pub(crate) fn piles(tree: &PlaceTree, measure: &Measure<'_>, limits: &Limits) -> Vec<Pile> {
     let search = Search {
@@ -161,9 +151,6 @@ impl Search<'_> {
             Step::FinalizerQueue if many => {
                 return pile(PileKind::Finalizers, node, self.objects(node));
             }
-            Step::Root(_) if many && self.objects(node) >= self.limits.least_ratio => {
-                return pile(PileKind::Roots, node, self.objects(node));
-            }
             _ => {}
         }
         if many && place.linked * 2 >= place.objects {
@@ -173,8 +160,14 @@ impl Search<'_> {
                 return pile(PileKind::Linked, node, ratio);
             }
         }
+        let is_root = matches!(self.tree.nodes[self.outermost(node)].step, Step::Root(_));
+        let roots = || {
+            (is_root && many && self.objects(node) >= self.limits.least_ratio)
+                .then(|| self.telling(node))
+                .and_then(|element| pile(PileKind::Roots, element, self.objects(node)))
+        };
         let Role::Container(_) = place.role else {
-            return None;
+            return roots();
         };
         let elements: Vec<usize> = self
             .tree
@@ -182,7 +175,9 @@ impl Search<'_> {
             .into_iter()
             .filter(|child| self.tree.is_element(*child))
             .collect();
-        let heaviest = self.heaviest(&elements)?;
+        let Some(heaviest) = self.heaviest(&elements) else {
+            return roots();
+        };
         let bytes: u64 = elements.iter().map(|child| self.bytes(*child)).sum();
         let objects: u64 = elements.iter().map(|child| self.objects(*child)).sum();
         let largest = elements
@@ -198,6 +193,19 @@ impl Search<'_> {
             && uniform)
             .then(|| self.telling(heaviest))
             .and_then(|element| pile(PileKind::Elements, element, ratio))
+            .or_else(roots)
+    }
+
+    /// The outermost of the inner workings of collections around a place, or itself. Where roots are
+    /// lost, the nodes of a map are what nothing refers to.
+    fn outermost(&self, node: usize) -> usize {
+        let parent = |node: &usize| {
+            let parent = self.tree.nodes[*node].parent;
+            (parent != 0 && self.tree.nodes[parent].role == Role::Inner).then_some(parent)
+        };
+        std::iter::successors(Some(node), parent)
+            .last()
+            .unwrap_or(node)
     }
 
     /// A pile further down that holds most of these bytes, if the numbers rise more there.
