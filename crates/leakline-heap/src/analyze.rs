@@ -134,9 +134,9 @@ pub(crate) fn totals(heap: &Heap<'_>, retention: &Retention) -> Totals {
         *sum += bytes;
         match strength {
             Strength::Soft => totals.soft_only_bytes += bytes,
-            Strength::Final | Strength::Weak | Strength::Phantom => {
-                totals.weak_only_bytes += bytes;
-            }
+            Strength::Final => totals.finalizer_only_bytes += bytes,
+            Strength::Weak => totals.weak_only_bytes += bytes,
+            Strength::Phantom => totals.phantom_only_bytes += bytes,
             Strength::Strong | Strength::Unreachable => {}
         }
     }

@@ -93,8 +93,10 @@ fn empty_class(id: u64, name: Symbol, kind: ClassKind) -> Class {
         slots: Vec::new(),
         static_slots: Vec::new(),
         static_limits: Vec::new(),
+        static_references: 0,
         static_primitive_bytes: 0,
         dump_size: 0,
+        stack_words_at: None,
         referent: None,
         described: matches!(kind, ClassKind::PrimitiveArray(_)),
     }
@@ -128,24 +130,29 @@ fn describe(
         let text = names
             .string(id)
             .unwrap_or_else(|| format!("field-0x{id:x}"));
-        symbols.intern(&text)
+        // no field of a program can be called so
+        (symbols.intern(&text), text.starts_with('<'))
     };
     class.fields = dump
         .instance_fields()
         .map(|field| Field {
-            name: name(field.name_id),
+            name: name(field.name_id).0,
             value_type: field.value_type,
         })
         .collect();
     for field in dump.static_fields() {
         match field.value {
-            Value::Object(_) => class.static_slots.push(name(field.name_id)),
+            Value::Object(_) => {
+                let (name, is_made_up) = name(field.name_id);
+                class.static_slots.push(name);
+                class.static_references += u32::from(!is_made_up);
+            }
             value => {
                 class.static_primitive_bytes += dump_bytes(value.value_type(), 8);
                 let is_number = matches!(value, Value::Int(_) | Value::Long(_));
                 let named = names.string(field.name_id);
                 if is_number && named.is_some_and(|name| collections::is_limit(&name)) {
-                    class.static_limits.push((name(field.name_id), value));
+                    class.static_limits.push((name(field.name_id).0, value));
                 }
             }
         }

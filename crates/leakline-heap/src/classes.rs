@@ -53,10 +53,16 @@ pub(crate) struct Class {
     pub(crate) static_slots: Vec<Symbol>,
     /// Static numbers whose names speak of a limit, with their values.
     pub(crate) static_limits: Vec<(Symbol, Value)>,
-    /// Bytes that the static fields take in the class object, by width of a reference.
+    /// Those of the static fields that the class object holds. The others the dump makes up:
+    /// `<resolved_references>` and the constant pool hang on the class elsewhere.
+    pub(crate) static_references: u32,
+    /// Bytes that the primitive static fields take in the class object.
     pub(crate) static_primitive_bytes: u32,
     /// Bytes of all fields of an instance in the dump.
     pub(crate) dump_size: u32,
+    /// For `jdk.internal.vm.StackChunk`: where an instance says how many words of a virtual
+    /// thread's stack it has behind its fields. The dump leaves these out.
+    pub(crate) stack_words_at: Option<u32>,
     /// For subclasses of `java.lang.ref.Reference`: how strongly `referent` is held, and its slot.
     pub(crate) referent: Option<(Strength, u32)>,
     /// False for classes that the dump mentions but does not describe.
@@ -122,9 +128,11 @@ impl Classes {
             budget -= fields;
             let slots = classes.instance_slots(number, identifier_bytes);
             let referent = classes.referent(number, &slots, symbols);
+            let stack_words_at = classes.stack_words_at(number, identifier_bytes, symbols);
             let class = &mut classes.table[number as usize];
             class.slots = slots;
             class.referent = referent;
+            class.stack_words_at = stack_words_at;
         }
         classes
     }
@@ -178,6 +186,26 @@ impl Classes {
         slots
     }
 
+    fn stack_words_at(
+        &self,
+        number: ClassNumber,
+        identifier_bytes: u32,
+        symbols: &Symbols,
+    ) -> Option<u32> {
+        let class = self.get(number);
+        if symbols.name(class.name) != "jdk.internal.vm.StackChunk" {
+            return None;
+        }
+        let mut offset = 0;
+        for field in &class.fields {
+            if field.value_type == ValueType::Int && symbols.name(field.name) == "size" {
+                return Some(offset);
+            }
+            offset += dump_bytes(field.value_type, identifier_bytes);
+        }
+        None
+    }
+
     fn referent(
         &self,
         number: ClassNumber,
@@ -220,6 +248,14 @@ pub(crate) fn dump_bytes(value_type: ValueType, identifier_bytes: u32) -> u32 {
     value_type
         .primitive()
         .map_or(identifier_bytes, |primitive| primitive.bytes() as u32)
+}
+
+/// An id or an integer as the dump has it.
+#[inline]
+pub(crate) fn big_endian(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 /// Class lookup by id for the object passes: a direct-mapped cache in front of a binary search.

@@ -14,6 +14,14 @@ pub enum HeapError {
         /// What was wrong with the dump, if anything was found.
         problem: Option<HprofError>,
     },
+    /// The file does not hold as many dumps.
+    #[error("there is no dump #{number} in the file: it holds {count}, numbered from #1")]
+    NoSuchDump {
+        /// The number asked for.
+        number: u32,
+        /// How many dumps there are.
+        count: usize,
+    },
     /// More objects than indices.
     #[error(
         "{objects} objects in one dump; at most 4,294,967,294 can be analysed, dump one process at a time"

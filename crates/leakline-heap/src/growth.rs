@@ -306,7 +306,7 @@ impl<'t> History<'t> {
             true => self.series(&self.objects, &pile.elements),
             false => self.series(&self.objects, &[pile.element]),
         };
-        let bytes = self.series(&self.bytes, &[pile.place()]);
+        let bytes = self.series(&self.bytes, &[pile.owner]);
         // the table of a collection grows in leaps; its elements tell how it is filled
         let content = self.points(&self.series(&self.bytes, &pile.elements));
         let trend = trend::trend(&content);

@@ -8,6 +8,9 @@
 //! still off (fields that the JVM injects, padding against false sharing) are corrected by their
 //! own gaps.
 //!
+//! A stack chunk has the frames of an unmounted virtual thread behind its fields; the dump says
+//! how many words, and no more.
+//!
 //! A class object takes what `java.lang.Class` does, injected fields included (measured by the
 //! tightest gap), and the static fields of the class that it stands for.
 
@@ -96,12 +99,13 @@ pub(crate) fn sizes(input: &SizeInput<'_>) -> (Vec<u32>, Layout) {
         .collect();
     let evidence = Evidence::gather(input, &candidates);
     let layout = evidence.layout;
-    let instance_sizes: Vec<u32> = (0..input.classes.table.len() as u32)
+    let mut instance_sizes: Vec<u32> = (0..input.classes.table.len() as u32)
         .map(|class| evidence.instance_size(input, class))
         .collect();
-    let mirror_base = evidence
-        .mirror_base
-        .unwrap_or_else(|| instance_sizes[input.classes.class_class as usize]);
+    // class objects of primitive types are plain instances
+    let class_class = &mut instance_sizes[input.classes.class_class as usize];
+    let mirror_base = evidence.mirror_base.unwrap_or(*class_class);
+    *class_class = layout.align(u64::from(mirror_base)) as u32;
     let array_element: Vec<Option<u32>> = input
         .classes
         .table
@@ -116,7 +120,9 @@ pub(crate) fn sizes(input: &SizeInput<'_>) -> (Vec<u32>, Layout) {
             layout.align(u64::from(base) + u64::from(class.static_bytes(layout.reference)))
         }
         (None, Some(element)) => layout.array_size(element, u64::from(kind.length)),
-        (None, None) => u64::from(instance_sizes[kind.class as usize]),
+        (None, None) => {
+            u64::from(instance_sizes[kind.class as usize]) + layout.stack_bytes(kind.length)
+        }
     };
     let mut sizes: Vec<u32> = input.kinds.iter().map(|kind| units(size(kind))).collect();
     // they exist by inference alone
@@ -146,7 +152,7 @@ fn element_bytes(kind: ClassKind, reference: u32) -> Option<u32> {
 
 impl crate::classes::Class {
     fn static_bytes(&self, reference: u32) -> u32 {
-        self.static_primitive_bytes + self.static_slots.len() as u32 * reference
+        self.static_primitive_bytes + self.static_references * reference
     }
 }
 
@@ -172,6 +178,15 @@ impl Layout {
             self.array_header
         };
         self.align(u64::from(header) + u64::from(element) * length)
+    }
+
+    /// What HotSpot appends to a stack chunk of so many words: these, and a map with a bit for
+    /// each reference that could stand in them.
+    fn stack_bytes(&self, words: u32) -> u64 {
+        const WORD: u64 = 8;
+        let words = u64::from(words);
+        let bits = words * WORD / u64::from(self.reference);
+        WORD * (words + bits.div_ceil(8 * WORD))
     }
 
     fn instance_size(&self, classes: &Classes, class: u32) -> u32 {
@@ -252,11 +267,13 @@ struct Evidence {
     layout: Layout,
     /// Whether the gaps were enough to tell; then single classes are corrected by them.
     measured: bool,
+    /// Whether nearly all neighbours are as close as can be.
+    is_compact: bool,
     gaps: Vec<ClassGaps>,
     /// Bytes of a class object without static fields.
     mirror_base: Option<u32>,
-    /// By class: whether all classes below it are larger than their fields.
-    irregular: Vec<bool>,
+    /// By class: bytes by which all kinds of instances below it are larger than their fields.
+    inherited: Vec<u32>,
 }
 
 /// Bytes of a class object before its static fields: the number that, with the static fields and
@@ -287,8 +304,13 @@ fn mirror_base(classes: &Classes, layout: &Layout, gaps: &[(u32, u32)]) -> Optio
         })
 }
 
-/// More than padding and injected fields take.
-const LARGEST_EXCESS: u32 = 512;
+/// Padding of fields that are kept apart (`@Contended`: threads, pools): 128 bytes on either side.
+const PADDING: std::ops::RangeInclusive<u32> = 256..=288;
+/// The JVM injects no more than this into one class: virtual threads have three words, modules and
+/// class loaders one, method handles two.
+const MOST_INJECTED: u32 = 32;
+/// As much is believed where dead objects leave holes, which look the same.
+const LIKELY_INJECTED: u32 = 16;
 
 /// Distances from instances of one class to the next object.
 #[derive(Clone, Copy, Default)]
@@ -318,6 +340,7 @@ impl Evidence {
         let mut scores = vec![(0i64, 0u64); candidates.len()];
         let mut sampled = 0u64;
         let mut mirror_gaps: Vec<(u32, u32)> = Vec::new();
+        let mut stack_gaps: Vec<(u32, u32, u64)> = Vec::new();
         let predicted: Vec<Vec<u32>> = candidates
             .iter()
             .map(|layout| {
@@ -345,6 +368,10 @@ impl Evidence {
             }
             let class = classes.get(kind.class);
             if !class.described {
+                continue;
+            }
+            if class.stack_words_at.is_some() {
+                stack_gaps.push((kind.class, kind.length, gap));
                 continue;
             }
             sampled += 1;
@@ -377,23 +404,29 @@ impl Evidence {
             (false, [_, uncompressed, ..]) if greatest >= COMPRESSED_LIMIT => *uncompressed,
             (false, _) => candidates[0],
         };
+        for (class, words, gap) in stack_gaps {
+            if let Some(fields) = gap.checked_sub(layout.stack_bytes(words)) {
+                gaps[class as usize].add(u32::try_from(fields).unwrap_or(u32::MAX));
+            }
+        }
         let mut evidence = Evidence {
             layout,
             measured,
+            is_compact: scores[best].1 * 20 >= sampled * 19,
             gaps,
             mirror_base: None,
-            irregular: vec![false; classes.table.len()],
+            inherited: vec![0; classes.table.len()],
         };
         if measured {
             evidence.mirror_base = mirror_base(classes, &layout, &mirror_gaps);
-            evidence.find_irregular(classes, &predicted[best]);
+            evidence.find_inherited(classes, &predicted[best]);
         }
         evidence
     }
 
     /// Classes of which every kind of instance is larger than its fields: the JVM injects fields
     /// into them (class loaders) or pads them (threads).
-    fn find_irregular(&mut self, classes: &Classes, predicted: &[u32]) {
+    fn find_inherited(&mut self, classes: &Classes, predicted: &[u32]) {
         const KINDS: u32 = 3;
         let mut excess = vec![(u32::MAX, 0u32); classes.table.len()];
         for (class, gaps) in self.gaps.iter().enumerate() {
@@ -406,9 +439,20 @@ impl Evidence {
                 *kinds += 1;
             }
         }
-        for (irregular, (least, kinds)) in self.irregular.iter_mut().zip(excess) {
-            *irregular = kinds >= KINDS && (1..=LARGEST_EXCESS).contains(&least);
+        for (number, (least, kinds)) in excess.into_iter().enumerate() {
+            if kinds >= KINDS && least > 0 && self.is_plausible(least) {
+                self.inherited[number] = least;
+            }
         }
+    }
+
+    /// Whether instances can be so much larger than their fields.
+    fn is_plausible(&self, excess: u32) -> bool {
+        let injected = match self.is_compact {
+            true => MOST_INJECTED,
+            false => LIKELY_INJECTED,
+        };
+        excess <= injected || PADDING.contains(&excess)
     }
 
     fn instance_size(&self, input: &SizeInput<'_>, class: u32) -> u32 {
@@ -421,22 +465,33 @@ impl Evidence {
             return described.dump_size;
         }
         let computed = self.layout.instance_size(input.classes, class);
-        let gaps = self.gaps[class as usize];
-        if !self.measured || gaps.seen == 0 {
+        if !self.measured {
             return computed;
         }
-        // objects cannot overlap
-        if gaps.least < computed {
+        let mut ancestry = input.classes.ancestry(class);
+        let inherited = ancestry
+            .find_map(|ancestor| Some(self.inherited[ancestor as usize]).filter(|more| *more > 0))
+            .unwrap_or(0);
+        let gaps = self.gaps[class as usize];
+        if gaps.seen == 0 {
+            return computed + inherited;
+        }
+        // objects cannot overlap, and the fields of a stack chunk are known to the JVM alone
+        if gaps.least < computed || described.stack_words_at.is_some() {
             return gaps.least;
         }
-        let agree = gaps.seen >= 4 && gaps.seen_least * 2 >= gaps.seen;
-        let irregular = || {
-            let mut ancestry = input.classes.ancestry(class);
-            ancestry.any(|ancestor| self.irregular[ancestor as usize])
+        let excess = gaps.least - computed;
+        // a hole is rarely as wide as padding, and two equal ones are rare where there are few
+        let enough = match (PADDING.contains(&excess), self.is_compact) {
+            (true, true) => 1,
+            (true, false) | (false, true) => 2,
+            (false, false) => 3,
         };
-        if (agree || irregular()) && gaps.least - computed <= LARGEST_EXCESS {
+        let agree = gaps.seen_least >= enough && gaps.seen_least * 2 >= gaps.seen;
+        let is_closer = (inherited..=inherited + self.layout.alignment).contains(&excess);
+        if (agree && self.is_plausible(excess)) || (inherited > 0 && is_closer) {
             return gaps.least;
         }
-        computed
+        computed + inherited.min(excess)
     }
 }

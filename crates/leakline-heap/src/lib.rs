@@ -34,6 +34,7 @@
 //!   `class_table`, `classes`, `shapes`, `layout`, `roots` and `strings` are their parts.
 //! - `values`, `twins`: what is kept of the values of objects while references are read.
 //! - `graph`: the [`Heap`]; `rows`, `columns` and `bits` are how it comes to be small.
+//! - `virtual_threads`: roots that JVMs before JDK 22 leave out.
 //! - `retention`, `dominators`: what is held, how strongly, and by what; `reachability`: how
 //!   strongly alone.
 //! - `paths`: shortest paths from roots. `places` and `place_tree`: every object filed under its
@@ -83,6 +84,7 @@ mod symbols;
 mod trend;
 mod twins;
 mod values;
+mod virtual_threads;
 mod waste;
 
 pub use analyze::{Analysis, AnalyzeOptions, analyze};

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use leakline_hprof::Hprof;
+use leakline_hprof::{Dump, HprofFile};
 
 use crate::class_table::ClassTable;
 use crate::error::HeapError;
@@ -14,7 +14,7 @@ use crate::reachability::{self, Strength};
 use crate::records::RecordIndex;
 use crate::report::DumpFacts;
 use crate::roots::{self, Root, RootKind};
-use crate::scan::Scan;
+use crate::scan::{Passed, Scan};
 use crate::shapes::{Shape, Shapes};
 use crate::symbols::Symbols;
 use crate::values::ValueRecorder;
@@ -56,6 +56,8 @@ pub type Release<'r> = &'r (dyn Fn(Range<usize>) + Sync);
 pub struct LoadOptions<'p> {
     /// Which references keep an object alive.
     pub references: References,
+    /// Which dump of a file that holds several, from 1; the last when not said.
+    pub dump: Option<u32>,
     /// Told how far the work is.
     pub progress: Option<Progress<'p>>,
     /// Told what parts of the dump are not needed for now.
@@ -77,9 +79,13 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
             release(range.start as usize..range.end as usize);
         }
     };
-    let hprof = Hprof::parse(bytes)?;
-    let mut scan = Scan::of(&hprof, &release, &|part| report(Phase::Scan, part));
-    let identifier_bytes = hprof.identifier_size().bytes() as u32;
+    let mut passed = Passed::new(&release);
+    let file = HprofFile::parse(bytes, |offset| passed.up_to(offset))?;
+    let (dump, remarks) = choose(file, options.dump)?;
+    let header = dump.hprof.header();
+    let mut scan = Scan::of(&dump, &release, &|part| report(Phase::Scan, part));
+    scan.problems.splice(0..0, remarks);
+    let identifier_bytes = header.identifier_size.bytes() as u32;
 
     // classes that objects have but the dump does not describe get a class object all the same
     for class in scan.undescribed_classes() {
@@ -119,10 +125,11 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         progress: &|part| report(Phase::Link, part),
         release: &release,
     };
-    let found = passes.shapes(&scan.shape_keys, &scan.shape_log, &scan.logged);
+    let mut found = passes.shapes(&scan.shape_keys, &scan.shape_log, &scan.logged);
     scan.shape_log = Vec::new();
+    let has_stack_chunks = passes.measure_stack_chunks(&mut found);
     let (sizes, layout) = layout::sizes(&SizeInput {
-        version: hprof.header().version,
+        version: header.version,
         identifier_bytes,
         classes: &classes.classes,
         index: &index,
@@ -168,7 +175,7 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
     }
     let facts = DumpFacts {
         identifier_size: identifier_bytes as u8,
-        taken_at: hprof.header().taken_at,
+        taken_at: dump.taken_at,
         complete: scan.complete,
         problems: scan.problems,
         ..DumpFacts::default()
@@ -191,8 +198,44 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         roots_lost: false,
     };
     heap.complete_roots();
+    if has_stack_chunks && heap.add_roots_of_virtual_threads() {
+        heap.settle_roots();
+    }
     heap.name_threads();
     Ok(heap)
+}
+
+/// The dump that is asked for, and what is to be said of the others in its file.
+fn choose(file: HprofFile<'_>, number: Option<u32>) -> Result<(Dump<'_>, Vec<String>), HeapError> {
+    let mut remarks: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
+    let count = file.dumps.len();
+    let Some(last) = file.dumps.last() else {
+        let problem = file.problems.into_iter().next();
+        return Err(HeapError::NoObjects { problem });
+    };
+    let Some(number) = number else {
+        if count > 1 {
+            const LISTED: usize = 10;
+            let sizes = (1..).zip(&file.dumps).map(|(number, dump)| {
+                format!("#{number} of {}", leakline_model::ByteSize(dump.heap_bytes))
+            });
+            let mut list: Vec<String> = sizes.take(LISTED).collect();
+            list.extend((count > LISTED).then(|| "…".to_owned()));
+            remarks.insert(
+                0,
+                format!(
+                    "the file holds {count} dumps ({}), and the last is read; put the number of another behind the name of the file, as in heap.hprof#1",
+                    list.join(", ")
+                ),
+            );
+        }
+        return Ok((*last, remarks));
+    };
+    let position = (number as usize).checked_sub(1);
+    match position.and_then(|position| file.dumps.get(position)) {
+        Some(dump) => Ok((*dump, Vec::new())),
+        None => Err(HeapError::NoSuchDump { number, count }),
+    }
 }
 
 impl Heap<'_> {

@@ -5,6 +5,7 @@
 //! the objects of most chunks have numbers that follow one another. Only where they do not is
 //! each looked up.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -12,7 +13,7 @@ use leakline_hprof::{ClassDump, HeapRecord, Value};
 use rayon::prelude::*;
 
 use crate::class_table::ClassTable;
-use crate::classes::{CLASS_SLOTS, ClassFinder, ClassNumber};
+use crate::classes::{CLASS_SLOTS, ClassFinder, ClassNumber, big_endian};
 use crate::columns::{atomics, plain};
 use crate::graph::NONE;
 use crate::index::{AddressIndex, Finder};
@@ -26,7 +27,7 @@ use crate::values::ValueRecorder;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShapeKind {
     pub(crate) class: ClassNumber,
-    /// Number of elements for arrays, 0 for other objects.
+    /// Number of elements of arrays, words of stack of stack chunks; 0 for other objects.
     pub(crate) length: u32,
     /// For class objects: the class that they stand for.
     pub(crate) mirror_of: Option<ClassNumber>,
@@ -172,6 +173,57 @@ impl<'a> ObjectPasses<'_, 'a> {
             row_lengths: plain(row_lengths),
             undescribed: undescribed.into_inner(),
         }
+    }
+
+    /// Stack chunks that differ by the number of words of stack behind their fields get shapes of
+    /// their own; whether there are any. They are few, so that their records are looked up.
+    pub(crate) fn measure_stack_chunks(&self, found: &mut Found) -> bool {
+        let words_at = |shape: ShapeNumber| {
+            let kind = &found.kinds[shape as usize];
+            let class = self.classes.classes.get(kind.class);
+            class
+                .stack_words_at
+                .filter(|_| kind.row.is_some_and(|row| row > 0))
+        };
+        let are_chunks: Vec<bool> = (0..found.kinds.len() as u32)
+            .map(|shape| words_at(shape).is_some())
+            .collect();
+        if !are_chunks.contains(&true) {
+            return false;
+        }
+        let objects = self.index.ids().zip(&found.shape_of);
+        let ids: Vec<u64> = objects
+            .filter(|(_, shape)| are_chunks[**shape as usize])
+            .map(|(id, _)| id)
+            .collect();
+        let mut numbers: BTreeMap<(ShapeNumber, u32), ShapeNumber> = BTreeMap::new();
+        for record in self.records.find(&ids) {
+            let HeapRecord::Instance {
+                object_id, fields, ..
+            } = record
+            else {
+                continue;
+            };
+            let Some(object) = self.index.find(object_id) else {
+                continue;
+            };
+            let of = &mut found.shape_of[object as usize];
+            let kind = found.kinds[*of as usize];
+            let class = self.classes.classes.get(kind.class);
+            let Some(at) = class.stack_words_at.filter(|_| kind.length == 0) else {
+                continue;
+            };
+            let bytes = fields.get(at as usize..at as usize + 4).unwrap_or_default();
+            let words = big_endian(bytes) as u32;
+            *of = *numbers.entry((*of, words)).or_insert_with(|| {
+                found.kinds.push(ShapeKind {
+                    length: words,
+                    ..kind
+                });
+                found.kinds.len() as u32 - 1
+            });
+        }
+        true
     }
 
     /// What every object refers to; what is to be kept of their values is told to `values`.
@@ -336,11 +388,4 @@ fn class_references(class: &ClassDump<'_>) -> impl Iterator<Item = u64> {
         Value::Object(id) => Some(id),
         _ => None,
     }))
-}
-
-#[inline]
-fn big_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

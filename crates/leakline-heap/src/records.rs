@@ -140,8 +140,5 @@ pub(crate) fn object_id(record: &HeapRecord<'_>) -> Option<u64> {
 
 /// Whether the problem means that part of the dump is missing or unreadable.
 pub(crate) fn loses_data(problem: &HprofError) -> bool {
-    !matches!(
-        problem,
-        HprofError::ConcatenatedDump { .. } | HprofError::ExtendedSegment { .. }
-    )
+    !matches!(problem, HprofError::ConcatenatedDump { .. })
 }

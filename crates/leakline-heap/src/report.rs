@@ -63,8 +63,8 @@ impl Default for DumpFacts {
     }
 }
 
-/// Sums over the heap. `objects` and `bytes` count what is strongly reachable, together with
-/// `soft_only_*` and `weak_only_*` what is reachable at all; unreachable objects stand apart.
+/// Sums over the heap. `objects` and `bytes` count everything that is reachable; `*_only_bytes` are
+/// the parts of it that are held by nothing stronger. Unreachable objects stand apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Reachable objects (class objects included).
@@ -81,8 +81,13 @@ pub struct Totals {
     pub unreachable_bytes: u64,
     /// Shallow sizes of objects reachable only through a soft reference.
     pub soft_only_bytes: u64,
-    /// Shallow sizes of objects reachable only through weak, phantom or final references.
+    /// Shallow sizes of objects that only their finalizer keeps: the collector frees them after it
+    /// ran.
+    pub finalizer_only_bytes: u64,
+    /// Shallow sizes of objects reachable only through a weak reference.
     pub weak_only_bytes: u64,
+    /// Shallow sizes of objects reachable only through a phantom reference.
+    pub phantom_only_bytes: u64,
 }
 
 /// Memory outside of the heap that objects keep allocated.

@@ -31,6 +31,8 @@ pub enum RootKind {
     VirtualMachine,
     /// Waits for its finalizer.
     Finalizing,
+    /// Probably a local variable of a virtual thread that waits; the dump leaves its stack out.
+    VirtualThread,
     /// Not said.
     Unknown,
     /// Stands in for a root that is missing from a damaged dump.
@@ -48,6 +50,7 @@ impl RootKind {
             RootKind::Monitor => "monitor",
             RootKind::VirtualMachine => "virtual machine",
             RootKind::Finalizing => "finalizer",
+            RootKind::VirtualThread => "stack of a waiting virtual thread",
             RootKind::Unknown => "unknown",
             RootKind::StandIn => "lost with the cut-off part of the dump",
         }
@@ -86,6 +89,18 @@ impl std::fmt::Display for Frame {
             write!(f, " ({})", self.position)?;
         }
         Ok(())
+    }
+}
+
+const UNKNOWN: &str = "<unknown>";
+
+impl Frame {
+    fn unknown() -> Frame {
+        Frame {
+            class: UNKNOWN.to_owned(),
+            method: UNKNOWN.to_owned(),
+            position: String::new(),
+        }
     }
 }
 
@@ -219,13 +234,16 @@ fn frames(trace_serial: u32, names: &Names<'_>, budget: &mut usize) -> Vec<Frame
     trace
         .iter()
         .take(kept)
-        .filter_map(|id| {
-            let frame = names.frames.get(&id)?;
+        .map(|id| {
+            // locals count frames, so that one without a record keeps its place
+            let Some(frame) = names.frames.get(&id) else {
+                return Frame::unknown();
+            };
             let class = names
                 .class_serials
                 .get(&frame.class_serial)
                 .and_then(|name| names.string(*name))
-                .map_or_else(|| "<unknown>".to_owned(), |name| java_class_name(&name));
+                .map_or_else(|| UNKNOWN.to_owned(), |name| java_class_name(&name));
             let source = text(frame.source_file_id);
             let position = match (source, frame.line) {
                 (_, Line::Native) => "Native Method".to_owned(),
@@ -233,11 +251,11 @@ fn frames(trace_serial: u32, names: &Names<'_>, budget: &mut usize) -> Vec<Frame
                 (Some(source), _) => source,
                 (None, _) => String::new(),
             };
-            Some(Frame {
+            Frame {
                 class,
-                method: text(frame.method_name_id).unwrap_or_else(|| "<unknown>".to_owned()),
+                method: text(frame.method_name_id).unwrap_or_else(|| UNKNOWN.to_owned()),
                 position,
-            })
+            }
         })
         .collect()
 }

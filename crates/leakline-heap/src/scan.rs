@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use leakline_hprof::{
-    ClassDump, GcRoot, HeapRecord, HeapSegment, Hprof, HprofError, Ids, Line, RecordBody,
+    ClassDump, Dump, GcRoot, HeapRecord, HeapSegment, HprofError, Ids, Line, RecordBody,
     decode_modified_utf8,
 };
+use leakline_model::grouped;
 use rayon::prelude::*;
 
 use crate::index::AddressIndexBuilder;
@@ -102,7 +103,7 @@ impl<'l> ShapeLog<'l> {
 /// Records outside of the heap that give names to what is in it.
 #[derive(Default)]
 pub(crate) struct Names<'a> {
-    /// Sorted by id.
+    /// Sorted by id, in the order of the dump where ids are equal.
     strings: Vec<(u64, &'a [u8])>,
     /// Names of loaded classes, by class id.
     pub(crate) class_names: BTreeMap<u64, u64>,
@@ -123,8 +124,10 @@ pub(crate) struct FrameRecord {
 
 impl<'a> Names<'a> {
     pub(crate) fn string(&self, id: u64) -> Option<String> {
-        let position = self.strings.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        Some(decode_modified_utf8(self.strings[position].1).into_owned())
+        // of two with the same id the later counts
+        let behind = self.strings.partition_point(|(other, _)| *other <= id);
+        let (found, text) = self.strings.get(behind.checked_sub(1)?)?;
+        (*found == id).then(|| decode_modified_utf8(text).into_owned())
     }
 
     fn add(&mut self, body: RecordBody<'a>) {
@@ -165,15 +168,70 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Bytes of segments passed over before their pages are given back.
-const RELEASED_AT_ONCE: u64 = 32 << 20;
+/// Records with tags that the format does not define.
+#[derive(Default)]
+struct UnknownRecords {
+    tags: BTreeSet<u8>,
+    records: u64,
+    bytes: u64,
+}
+
+impl UnknownRecords {
+    fn add(&mut self, tag: u8, bytes: &[u8]) {
+        self.tags.insert(tag);
+        self.records += 1;
+        self.bytes += bytes.len() as u64;
+    }
+
+    fn problem(&self) -> Option<String> {
+        const LISTED: usize = 8;
+        let mut tags: Vec<String> = self.tags.iter().map(|tag| format!("0x{tag:02x}")).collect();
+        if tags.len() > LISTED {
+            tags.truncate(LISTED);
+            tags.push("…".to_owned());
+        }
+        (self.records > 0).then(|| {
+            format!(
+                "records with unknown tags ({}) are passed over: {}, with {} bytes",
+                tags.join(", "),
+                grouped(self.records),
+                grouped(self.bytes)
+            )
+        })
+    }
+}
+
+/// Segments that are passed over: only their headers are read, but whole pages come with them,
+/// and are given back.
+pub(crate) struct Passed<'r> {
+    release: &'r (dyn Fn(Range<u64>) + Sync),
+    released: u64,
+}
+
+impl<'r> Passed<'r> {
+    const AT_ONCE: u64 = 32 << 20;
+
+    pub(crate) fn new(release: &'r (dyn Fn(Range<u64>) + Sync)) -> Self {
+        Passed {
+            release,
+            released: 0,
+        }
+    }
+
+    pub(crate) fn up_to(&mut self, offset: u64) {
+        if offset - self.released > Self::AT_ONCE {
+            (self.release)(self.released..offset);
+            self.released = offset;
+        }
+    }
+}
 
 /// Problems listed; a hostile dump can have one for every byte.
 const LISTED_PROBLEMS: usize = 20;
 
 impl<'a> Scan<'a> {
     pub(crate) fn of(
-        hprof: &Hprof<'a>,
+        dump: &Dump<'a>,
         release: &(dyn Fn(Range<u64>) + Sync),
         progress: &(dyn Fn(f32) + Sync),
     ) -> Scan<'a> {
@@ -181,24 +239,21 @@ impl<'a> Scan<'a> {
             complete: true,
             ..Scan::default()
         };
-        let mut segments: Vec<HeapSegment<'a>> = Vec::new();
-        let mut released = 0;
-        for record in hprof.records() {
+        let mut passed = Passed::new(release);
+        let mut unknown = UnknownRecords::default();
+        for record in dump.records() {
             match record.map(|record| record.body) {
                 Ok(RecordBody::HeapDump(segment) | RecordBody::HeapDumpSegment(segment)) => {
-                    // only the headers of segments are read here, but whole pages come with them
-                    if segment.offset - released > RELEASED_AT_ONCE {
-                        release(released..segment.offset);
-                        released = segment.offset;
-                    }
-                    segments.push(segment);
+                    passed.up_to(segment.offset);
+                    scan.segments.push(segment);
                 }
+                Ok(RecordBody::Other { tag, bytes }) => unknown.add(tag, bytes),
                 Ok(body) => scan.names.add(body),
                 Err(problem) => scan.note(problem),
             }
         }
-        scan.names.strings.sort_unstable();
-        scan.choose_dump(segments);
+        scan.problems.extend(unknown.problem());
+        scan.names.strings.sort_by_key(|(id, _)| *id);
         let total = scan.segments.len().max(1) as f32;
         let done = std::sync::atomic::AtomicUsize::new(0);
         let numbers = ShapeNumbers::new();
@@ -246,18 +301,6 @@ impl<'a> Scan<'a> {
         });
         used.filter(|class| !self.classes.contains_key(class))
             .collect()
-    }
-
-    /// Profiling agents append a dump to the same file on every request; the last is the newest.
-    fn choose_dump(&mut self, mut segments: Vec<HeapSegment<'a>>) {
-        let last = segments.iter().map(|segment| segment.dump).max();
-        if let Some(last) = last.filter(|last| *last > 1) {
-            self.problems.push(format!(
-                "the file holds {last} dumps; the last one is analysed"
-            ));
-        }
-        segments.retain(|segment| Some(segment.dump) == last);
-        self.segments = segments;
     }
 
     fn note(&mut self, problem: HprofError) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leakline_hprof::{HeapRecord, PrimitiveType, ValueType};
 
-use crate::classes::dump_bytes;
+use crate::classes::{big_endian, dump_bytes};
 use crate::graph::Heap;
 use crate::records::object_id;
 
@@ -70,31 +70,60 @@ impl Heap<'_> {
         objects
             .into_iter()
             .filter_map(|object| {
-                let wide = self.is_utf16(object, records.get(&self.id(object)));
+                let string = records.get(&self.id(object));
+                let wide = self.is_utf16(object, string);
+                let (skipped, kept) = self.part_of_array(object, string);
                 let array = records.get(&self.id(array(object)))?;
-                Some((object, decode(array, wide, characters)?))
+                Some((object, decode(array, wide, skipped, kept.min(characters))?))
             })
             .collect()
     }
 
     /// Strings of JDK 9 and later hold Latin-1 or, with `coder` 1, UTF-16.
     pub(crate) fn is_utf16(&self, string: u32, record: Option<&HeapRecord<'_>>) -> bool {
+        self.own_primitive(string, record, "coder") == Some(1)
+    }
+
+    /// Strings of JDK 6 and of old Androids share the arrays of those that they were cut from:
+    /// characters to skip, and characters of the string.
+    fn part_of_array(&self, string: u32, record: Option<&HeapRecord<'_>>) -> (usize, usize) {
+        let field = |name| self.own_primitive(string, record, name);
+        match (field("offset"), field("count")) {
+            (Some(offset), Some(count)) => (offset, count),
+            _ => (0, usize::MAX),
+        }
+    }
+
+    /// An integer field that the object's class itself declares, from the object's record.
+    fn own_primitive(
+        &self,
+        object: u32,
+        record: Option<&HeapRecord<'_>>,
+        name: &str,
+    ) -> Option<usize> {
         let Some(HeapRecord::Instance { fields, .. }) = record else {
-            return false;
+            return None;
         };
         let identifier_bytes = self.records.identifier_bytes() as u32;
         let mut offset = 0usize;
-        for field in &self.class(string).fields {
-            if field.value_type == ValueType::Byte && self.name(field.name) == "coder" {
-                return fields.get(offset).is_some_and(|coder| *coder == 1);
+        for field in &self.class(object).fields {
+            let bytes = dump_bytes(field.value_type, identifier_bytes) as usize;
+            if field.value_type != ValueType::Object && self.name(field.name) == name {
+                let value = fields.get(offset..offset + bytes)?;
+                return usize::try_from(big_endian(value)).ok();
             }
-            offset += dump_bytes(field.value_type, identifier_bytes) as usize;
+            offset += bytes;
         }
-        false
+        None
     }
 }
 
-fn decode(record: &HeapRecord<'_>, wide: bool, characters: usize) -> Option<String> {
+fn decode(
+    record: &HeapRecord<'_>,
+    wide: bool,
+    skipped: usize,
+    characters: usize,
+) -> Option<String> {
     let HeapRecord::PrimitiveArray {
         element_type,
         elements,
@@ -107,7 +136,8 @@ fn decode(record: &HeapRecord<'_>, wide: bool, characters: usize) -> Option<Stri
     // every current JVM is little-endian
     let utf16 = |unit: fn([u8; 2]) -> u16| {
         let (units, _) = elements.as_chunks::<2>();
-        char::decode_utf16(units.iter().map(|bytes| unit(*bytes)))
+        let units = units.iter().skip(skipped).map(|bytes| unit(*bytes));
+        char::decode_utf16(units)
             .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
             .take(characters)
             .collect()
@@ -118,6 +148,7 @@ fn decode(record: &HeapRecord<'_>, wide: bool, characters: usize) -> Option<Stri
         PrimitiveType::Byte => Some(
             elements
                 .iter()
+                .skip(skipped)
                 .take(characters)
                 .map(|byte| char::from(*byte))
                 .collect(),

@@ -104,15 +104,18 @@ fn every_form_of_a_dump_gives_the_same_findings() {
         for roots in [Place::First, Place::Last] {
             for classes in [Place::First, Place::Last] {
                 for segment_bytes in [None, Some(10_000)] {
-                    let form = Form {
-                        version,
-                        roots,
-                        classes,
-                        segment_bytes,
-                        ..Form::default()
-                    };
-                    let report = analyze_bytes(&program.heap.build_as(&form)).report;
-                    assert_eq!(report, expected, "{form:?}");
+                    for names in [Place::First, Place::Last] {
+                        let form = Form {
+                            version,
+                            names,
+                            roots,
+                            classes,
+                            segment_bytes,
+                            ..Form::default()
+                        };
+                        let report = analyze_bytes(&program.heap.build_as(&form)).report;
+                        assert_eq!(report, expected, "{form:?}");
+                    }
                 }
             }
         }
@@ -127,7 +130,17 @@ fn memory_is_told_apart_by_how_strongly_it_is_held() {
     let weak = program.bytes(3984);
     let finalized = program.bytes(7984);
     let garbage = program.bytes(15_984);
-    let references = [program.weak(kept), program.soft(soft), program.weak(weak)];
+    let phantom = program.bytes(31_984);
+    // what is held in several ways is held as in the strongest
+    let references = [
+        program.weak(kept),
+        program.phantom(weak),
+        program.weak(soft),
+        program.soft(soft),
+        program.weak(weak),
+        program.weak(finalized),
+        program.phantom(phantom),
+    ];
     let all = program.list(&[&references[..], &[kept]].concat());
     program.static_field("app.Main", "all", all);
     program.finalizers(&[finalized]);
@@ -140,14 +153,17 @@ fn memory_is_told_apart_by_how_strongly_it_is_held() {
 
     let strong = analyze_as(&bytes, References::Strong).report.totals;
     assert_eq!(strong.soft_only_bytes, 2_000);
-    assert_eq!(strong.weak_only_bytes, 4_000 + 8_000);
+    assert_eq!(strong.finalizer_only_bytes, 8_000);
+    assert_eq!(strong.weak_only_bytes, 4_000);
+    assert_eq!(strong.phantom_only_bytes, 32_000);
     assert_eq!(strong.unreachable_objects, unused + 3);
     let all = analyze_as(&bytes, References::All).report.totals;
-    assert_eq!((all.soft_only_bytes, all.weak_only_bytes), (0, 0));
     assert_eq!(
         Totals {
             soft_only_bytes: 0,
+            finalizer_only_bytes: 0,
             weak_only_bytes: 0,
+            phantom_only_bytes: 0,
             ..strong
         },
         all

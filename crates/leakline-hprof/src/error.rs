@@ -60,6 +60,24 @@ pub enum HprofError {
         /// Bytes that are left for it.
         available: u64,
     },
+    /// A record that is no heap segment claims more bytes than there are, but other records follow
+    /// it: its length is damaged, and perhaps those of records behind it.
+    #[error(
+        "record {} at byte {offset} claims {length} bytes, more than there are; its length is damaged, reading goes on at byte {resumed}",
+        RecordTag(*.tag)
+    )]
+    DamagedLength {
+        /// Where the record starts.
+        offset: u64,
+        /// The record's tag.
+        tag: u8,
+        /// Tag of the record before it; `None` for the first.
+        previous_tag: Option<u8>,
+        /// Length that the record claims, without its 9 bytes of header.
+        length: u32,
+        /// Where the next record starts.
+        resumed: u64,
+    },
     /// The input ends inside a record's 9 bytes of header. Nothing follows.
     #[error(
         "dump ends at byte {end}, inside the record header at byte {offset}; the file is cut off, what precedes it was read"
@@ -85,12 +103,21 @@ pub enum HprofError {
         /// Its length, without its 9 bytes of header.
         length: u32,
     },
-    /// A second dump with a header of its own follows. It can be parsed from there.
+    /// A second dump with a header of its own follows, which
+    /// [`Hprof::parse_at`](crate::Hprof::parse_at) reads.
     #[error(
-        "another dump starts at byte {offset}; only the one before it is read, split the file to read the other"
+        "another dump starts at byte {offset}, with a header of its own; it is read from there"
     )]
     ConcatenatedDump {
         /// Where the second header starts.
+        offset: u64,
+    },
+    /// More dumps in one file than can be told apart; those from here on are not.
+    #[error(
+        "more than 65,536 dumps in one file; those from byte {offset} on are passed over, split the file to read them"
+    )]
+    TooManyDumps {
+        /// Where the first of them starts.
         offset: u64,
     },
     /// The input ends between two segments, without the record that ends a dump.
@@ -124,7 +151,7 @@ pub enum HprofError {
     /// A heap segment's length was never filled in, or is what remains of one above 4 GiB in a
     /// file that is cut off; the segment was extended to the end of the input.
     #[error(
-        "heap segment at byte {offset} claims {length} bytes, which its writer never completed; read to the end of the file, {available} bytes, roots and objects that were to follow are missing"
+        "heap segment at byte {offset} claims {length} bytes, which its writer never completed; read to the end of the file, {available} bytes; roots and objects that were to follow, if any, are missing"
     )]
     ExtendedSegment {
         /// Where the segment's heap records start.
@@ -193,6 +220,17 @@ pub enum HprofError {
 }
 
 impl HprofError {
+    /// The error of a header, of which offsets were counted from itself, with those of the file.
+    pub(crate) fn moved(mut self, by: u64) -> Self {
+        if let HprofError::UnsupportedVersion { offset, .. }
+        | HprofError::UnsupportedIdentifierSize { offset, .. }
+        | HprofError::TruncatedHeader { offset } = &mut self
+        {
+            *offset += by;
+        }
+        self
+    }
+
     /// Where it shows; 0 when the input is not HPROF.
     pub fn offset(&self) -> u64 {
         match *self {
@@ -201,9 +239,11 @@ impl HprofError {
             | HprofError::UnsupportedIdentifierSize { offset, .. }
             | HprofError::TruncatedHeader { offset }
             | HprofError::TruncatedRecord { offset, .. }
+            | HprofError::DamagedLength { offset, .. }
             | HprofError::TruncatedRecordHeader { offset, .. }
             | HprofError::MalformedRecord { offset, .. }
             | HprofError::ConcatenatedDump { offset }
+            | HprofError::TooManyDumps { offset }
             | HprofError::MissingHeapDumpEnd { offset }
             | HprofError::NoHeap { offset }
             | HprofError::TruncatedSegment { offset, .. }

@@ -49,6 +49,8 @@ pub struct Header {
 pub struct Hprof<'a> {
     header: Header,
     bytes: &'a [u8],
+    /// Byte offset of the header.
+    start: usize,
 }
 
 impl Version {
@@ -77,8 +79,20 @@ impl<'a> Hprof<'a> {
     /// Reads the header of the dump in `bytes`, which hold the whole dump, decompressed. The
     /// records are looked at only by [`Hprof::records`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HprofError> {
-        let header = parse_header(bytes)?;
-        Ok(Hprof { header, bytes })
+        Self::parse_at(bytes, 0)
+    }
+
+    /// Reads the header at byte `start`, as [`HprofError::ConcatenatedDump`] tells where a file
+    /// goes on with another dump. Offsets still count from the start of `bytes`.
+    pub fn parse_at(bytes: &'a [u8], start: u64) -> Result<Self, HprofError> {
+        let start = usize::try_from(start).map_or(bytes.len(), |start| start.min(bytes.len()));
+        let header = parse_header(bytes.get(start..).unwrap_or_default())
+            .map_err(|error| error.moved(start as u64))?;
+        Ok(Hprof {
+            header,
+            bytes,
+            start,
+        })
     }
 
     /// The header.
@@ -98,7 +112,11 @@ impl<'a> Hprof<'a> {
 
     /// Iterates over the records. Heap segments are passed over, not read.
     pub fn records(&self) -> Records<'a> {
-        Records::new(self.bytes, &self.header)
+        Records::new(
+            self.bytes,
+            self.start + self.header.length,
+            self.header.identifier_size,
+        )
     }
 
     /// The heap record at byte `offset` of the dump, as told by

@@ -385,6 +385,12 @@ impl HeapBuilder {
         elements[index] = element.into();
     }
 
+    /// Leaves a hole behind the last object, as a dead object does, or what the JVM keeps there
+    /// and does not write into the dump.
+    pub fn leave_hole(&mut self, bytes: u64) {
+        self.allocate(bytes);
+    }
+
     /// The dump, in the default form.
     pub fn build(&self) -> Vec<u8> {
         self.build_as(&Form::default())

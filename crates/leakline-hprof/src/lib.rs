@@ -61,6 +61,8 @@
 //!   follows it);
 //! - an unknown tag among heap records ends that segment, for their length is not written down.
 //!
+//! A file may hold several dumps: [`HprofFile`] finds them.
+//!
 //! Every iterator ends after at most as many items as the input has bytes, and two.
 //!
 //! # Writing
@@ -74,6 +76,7 @@
 mod class_dump;
 mod cursor;
 mod error;
+mod file;
 mod fuzz;
 mod header;
 pub mod heap_builder;
@@ -92,6 +95,7 @@ pub use class_dump::{
     StaticField, StaticFields,
 };
 pub use error::{HprofError, LooksLike};
+pub use file::{Dump, HprofFile};
 #[doc(hidden)]
 pub use fuzz::{Walk, fuzz_read};
 pub use header::{Header, Hprof, IdentifierSize, Version};

@@ -4,7 +4,7 @@ use crate::cursor::Cursor;
 use crate::header::starts_header;
 use crate::segment::HeapSegment;
 use crate::tag::{record as tag, record_tag_name};
-use crate::{Header, HprofError, IdentifierSize, Ids};
+use crate::{HprofError, IdentifierSize, Ids};
 
 /// Bytes of a record before its body: tag, time, length.
 const RECORD_HEADER: usize = 9;
@@ -210,11 +210,11 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(crate) fn new(bytes: &'a [u8], header: &Header) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], position: usize, identifier_size: IdentifierSize) -> Self {
         Records {
             bytes,
-            position: header.length,
-            identifier_size: header.identifier_size,
+            position,
+            identifier_size,
             previous_tag: None,
             dump: 0,
             dump_is_open: false,
@@ -244,6 +244,15 @@ impl<'a> Records<'a> {
         } else {
             None
         }
+    }
+
+    /// Where records start again, at or behind `from`: a damaged length would otherwise cost all
+    /// that follows.
+    fn resume(&self, from: usize) -> Option<usize> {
+        (from..self.bytes.len()).find(|at| {
+            let rest = self.bytes.get(*at..).unwrap_or_default();
+            surely_starts_records(rest, self.identifier_size)
+        })
     }
 
     fn heap_segment(&mut self, tag: u8, start: usize, extent: &HeapExtent) -> HeapSegment<'a> {
@@ -312,6 +321,16 @@ impl<'a> Iterator for Records<'a> {
 
         let available = cursor.rest.len() as u64;
         let Some(body) = cursor.elements(length, 1) else {
+            if let Some(resumed) = self.resume(start) {
+                self.position = resumed;
+                return Some(Err(HprofError::DamagedLength {
+                    offset,
+                    tag,
+                    previous_tag,
+                    length,
+                    resumed: resumed as u64,
+                }));
+            }
             return self.last(HprofError::TruncatedRecord {
                 offset,
                 tag,
@@ -517,6 +536,29 @@ fn starts_records(bytes: &[u8]) -> bool {
         }
         if cursor.elements(length, 1).is_none() {
             return false;
+        }
+    }
+    true
+}
+
+/// Whether so many known records stand here one behind the other, or fewer and then the heap, that
+/// it cannot be chance.
+fn surely_starts_records(bytes: &[u8], size: IdentifierSize) -> bool {
+    let mut cursor = Cursor::new(bytes);
+    for _ in 0..CONVINCING {
+        let mut header = || Some((cursor.u1()?, cursor.u4()?, cursor.u4()?));
+        let Some((tag, _, length)) = header() else {
+            return false;
+        };
+        match tag {
+            tag::HEAP_DUMP | tag::HEAP_DUMP_SEGMENT => {
+                let length = cursor.rest.len().min(length as usize);
+                let segment = cursor.rest.get(..length).unwrap_or_default();
+                return !segment.is_empty() && starts_heap_records(segment, size);
+            }
+            _ if record_tag_name(tag).is_none() => return false,
+            _ if cursor.elements(length, 1).is_none() => return false,
+            _ => {}
         }
     }
     true

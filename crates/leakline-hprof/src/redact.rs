@@ -33,7 +33,7 @@ mod copy;
 mod plan;
 mod rules;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use leakline_model::Glob;
 
@@ -82,7 +82,7 @@ pub struct RedactionSummary {
     pub problems: Vec<String>,
 }
 
-/// Writes a redacted copy of a dump. The sink is buffered here, and flushed.
+/// Writes a redacted copy of a dump, and of the others in the same file. The sink is buffered here, and flushed.
 ///
 /// # Errors
 ///
@@ -94,6 +94,23 @@ pub fn redact<W: Write>(
     options: &Redaction<'_>,
     sink: W,
 ) -> io::Result<RedactionSummary> {
-    let plan = plan::Plan::of(hprof, options);
-    copy::copy(hprof, plan, options, sink)
+    let mut sink = BufWriter::with_capacity(BUFFER, sink);
+    let mut summary = RedactionSummary::default();
+    let mut next = Some(*hprof);
+    while let Some(hprof) = next.take() {
+        let plan = plan::Plan::of(&hprof, options);
+        if let Some(start) = plan.next_header {
+            match Hprof::parse_at(hprof.bytes(), start) {
+                Ok(hprof) => next = Some(hprof),
+                Err(problem) => summary.problems.push(problem.to_string()),
+            }
+        }
+        copy::copy(&hprof, plan, options, &mut sink, &mut summary)?;
+    }
+    sink.flush()?;
+    summary.problems.truncate(plan::LISTED_PROBLEMS);
+    Ok(summary)
 }
+
+/// Bytes collected before the sink is called.
+const BUFFER: usize = 64 << 10;

@@ -10,9 +10,10 @@
 use expect_test::{Expect, expect};
 use leakline_hprof::heap_builder::{Form, HeapBuilder, Place};
 use leakline_hprof::{
-    GcRootKind, HeapRecord, HeapRecordWriter, Hprof, HprofError, HprofWriter, IdentifierSize,
-    PrimitiveType, RecordBody, ValueType, Version, fuzz_read,
+    GcRootKind, HeapRecord, HeapRecordWriter, Hprof, HprofError, HprofFile, HprofWriter,
+    IdentifierSize, PrimitiveType, RecordBody, ValueType, Version, fuzz_read,
 };
+use leakline_model::Timestamp;
 use proptest::prelude::*;
 
 /// A heap with every kind of object, a thread, and roots.
@@ -414,6 +415,43 @@ fn damaged_records() {
         record UTF8 (0x01) at byte 90 claims 4294967280 bytes but 3 are left; the file is cut off or the length is damaged, what precedes it was read
     "#]],
     );
+    // the same among other records
+    let mut w = writer();
+    for id in 1..20 {
+        w.record(&RecordBody::Utf8 { id, text: b"name" }).unwrap();
+    }
+    segment(&mut w);
+    w.record(&RecordBody::HeapDumpEnd).unwrap();
+    let sound = w.finish().unwrap();
+    let check_at = |at: usize, expected: Expect| {
+        let mut bytes = sound.clone();
+        bytes[at] = bytes[at].wrapping_sub(1);
+        check(&bytes, expected);
+    };
+    check_at(
+        31 + 5,
+        expect![[r#"
+        2 heap records
+        record UTF8 (0x01) at byte 31 claims 4278190092 bytes, more than there are; its length is damaged, reading goes on at byte 52
+    "#]],
+    );
+    // shorter: what follows is no record
+    check_at(
+        31 + 8,
+        expect![[r#"
+        2 heap records
+        heap record 0x6e at byte 69 goes beyond the end of its segment at byte 71; it is skipped
+        record UNLOAD_CLASS (0x03) at byte 89 claims 16777216 bytes, more than there are; its length is damaged, reading goes on at byte 115
+    "#]],
+    );
+    // the last name but one
+    check_at(
+        31 + 17 * 21 + 5,
+        expect![[r#"
+        2 heap records
+        record UTF8 (0x01) at byte 388 claims 4278190092 bytes, more than there are; its length is damaged, reading goes on at byte 409
+    "#]],
+    );
     // tags that do not exist are data
     let mut w = writer();
     w.record(&RecordBody::Other {
@@ -469,7 +507,7 @@ fn segments_that_lie() {
         &bytes,
         expect![[r#"
             21 heap records
-            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1110 bytes, roots and objects that were to follow are missing
+            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1110 bytes; roots and objects that were to follow, if any, are missing
         "#]],
     );
     // never filled in, and the JVM died in the midst of it
@@ -479,7 +517,7 @@ fn segments_that_lie() {
         expect![[r#"
             20 heap records
             heap record INSTANCE_DUMP (0x21) after INSTANCE_DUMP (0x21) at byte 2078 goes beyond the end of its segment at byte 2089; it is skipped
-            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1080 bytes, roots and objects that were to follow are missing
+            heap segment at byte 1009 claims 0 bytes, which its writer never completed; read to the end of the file, 1080 bytes; roots and objects that were to follow, if any, are missing
         "#]],
     );
     // too much
@@ -552,7 +590,7 @@ fn a_heap_above_4_gib() {
         expect![[r#"
             2 heap records
             unknown heap record 0x00 after INSTANCE_DUMP (0x21) at byte 90; the rest of its segment, 4294968246 bytes, is skipped
-            heap segment at byte 40 claims 2000 bytes, which its writer never completed; read to the end of the file, 4294968296 bytes, roots and objects that were to follow are missing
+            heap segment at byte 40 claims 2000 bytes, which its writer never completed; read to the end of the file, 4294968296 bytes; roots and objects that were to follow, if any, are missing
         "#]],
     );
 }
@@ -595,7 +633,7 @@ fn several_dumps_in_one_file() {
         &both,
         expect![[r#"
         21 heap records
-        another dump starts at byte 2128; only the one before it is read, split the file to read the other
+        another dump starts at byte 2128, with a header of its own; it is read from there
     "#]],
     );
     let (_, problems) = read(&both);
@@ -604,6 +642,83 @@ fn several_dumps_in_one_file() {
     };
     assert_eq!(problems[0].offset(), offset);
     assert_eq!(read(&both[offset as usize..]), read(&second));
+}
+
+/// What a file holds: how many heap records each of its dumps has, and what is wrong.
+fn dumps_of(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let file = HprofFile::parse(bytes, |_| {}).unwrap();
+    for dump in &file.dumps {
+        let mut strings = 0;
+        let mut heap_records = 0;
+        for record in dump.records() {
+            match record.map(|record| record.body) {
+                Ok(RecordBody::HeapDump(segment) | RecordBody::HeapDumpSegment(segment)) => {
+                    heap_records += segment.records().count();
+                }
+                Ok(RecordBody::Utf8 { .. }) => strings += 1,
+                Ok(_) => {}
+                Err(problem) => text += &format!("  {problem}\n"),
+            }
+        }
+        let (bytes, taken_at) = (dump.heap_bytes, dump.taken_at.map(|at| at.as_millis()));
+        text += &format!(
+            "{heap_records} heap records of {bytes} bytes, {strings} strings, taken at {taken_at:?}\n"
+        );
+    }
+    for problem in file.problems {
+        text += &format!("{problem}\n");
+    }
+    text
+}
+
+#[test]
+fn the_dumps_of_a_file_are_told_apart() {
+    let text = |id| RecordBody::Utf8 { id, text: b"x" };
+    let began = Timestamp::from_millis(1_000_000);
+    let mut w = HprofWriter::new(
+        Vec::new(),
+        Version::V1_0_1,
+        IdentifierSize::Eight,
+        Some(began),
+    )
+    .unwrap();
+    w.record(&text(1)).unwrap();
+    for micros in [0, 7_000_000] {
+        w.record_after(
+            micros,
+            &RecordBody::Other {
+                tag: 0x0c,
+                bytes: two_instances().as_bytes(),
+            },
+        )
+        .unwrap();
+        w.record(&text(2)).unwrap();
+    }
+    let appended = w.finish().unwrap();
+    expect![[r#"
+        2 heap records of 50 bytes, 1 strings, taken at Some(1000000)
+        2 heap records of 50 bytes, 3 strings, taken at Some(1007000)
+    "#]]
+    .assert_eq(&dumps_of(&appended));
+
+    // a file behind it with a header of its own, and one cut off in its header
+    let other = small_heap(IdentifierSize::Four).build();
+    let three = [&*appended, &other, &other[..25]].concat();
+    expect![[r#"
+        2 heap records of 50 bytes, 1 strings, taken at Some(1000000)
+        2 heap records of 50 bytes, 3 strings, taken at Some(1007000)
+        21 heap records of 706 bytes, 22 strings, taken at Some(1795345200000)
+        dump ends at byte 1764, inside its header; the file is cut off, take the dump again
+    "#]]
+    .assert_eq(&dumps_of(&three));
+    // what cuts off the last dump does not touch the others
+    expect![[r#"
+        2 heap records of 50 bytes, 1 strings, taken at Some(1000000)
+          heap segment at byte 135 claims 50 bytes but 40 are left; the file is cut off, roots and objects that were to follow are missing
+        2 heap records of 40 bytes, 2 strings, taken at Some(1007000)
+    "#]]
+    .assert_eq(&dumps_of(&appended[..appended.len() - 28]));
 }
 
 fn ends_of_heap_records(bytes: &[u8]) -> Vec<u64> {

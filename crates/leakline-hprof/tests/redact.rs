@@ -487,9 +487,9 @@ fn what_cannot_be_read_is_left_out_and_said() {
     check(
         &[&original[..], &original].concat(),
         expect![[r#"
-        another dump starts at byte 3449; only the one before it is read, split the file to read the other
-        the copy: 
-    "#]],
+
+            the copy: another dump starts at byte 3449, with a header of its own; it is read from there
+        "#]],
     );
 }
 

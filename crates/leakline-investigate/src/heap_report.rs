@@ -283,16 +283,16 @@ fn totals(report: &HeapReport) -> Vec<Figure> {
             "distinct objects".to_owned(),
         ),
     ];
+    let freed = "the collector may free it";
+    let finalized = "freed once its finalizer ran";
     let only = [
-        ("Softly held only", totals.soft_only_bytes),
-        ("Weakly held only", totals.weak_only_bytes),
+        ("Softly held only", totals.soft_only_bytes, freed),
+        ("Finalizer's only", totals.finalizer_only_bytes, finalized),
+        ("Weakly held only", totals.weak_only_bytes, freed),
+        ("Phantom held only", totals.phantom_only_bytes, freed),
     ];
-    for (label, bytes) in only.into_iter().filter(|(_, bytes)| *bytes > 0) {
-        figures.push(figure(
-            label,
-            ByteSize(bytes).to_string(),
-            "the collector may free it".to_owned(),
-        ));
+    for (label, bytes, note) in only.into_iter().filter(|(_, bytes, _)| *bytes > 0) {
+        figures.push(figure(label, ByteSize(bytes).to_string(), note.to_owned()));
     }
     if totals.bytes / 100 < report.native.bytes {
         figures.push(figure(
@@ -422,7 +422,9 @@ struct TotalsJson {
     unreachable_objects: u64,
     unreachable_bytes: u64,
     soft_only_bytes: u64,
+    finalizer_only_bytes: u64,
     weak_only_bytes: u64,
+    phantom_only_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -513,7 +515,9 @@ fn json(report: &HeapReport, growth: &[GrowthRow]) -> String {
             unreachable_objects: totals.unreachable_objects,
             unreachable_bytes: totals.unreachable_bytes,
             soft_only_bytes: totals.soft_only_bytes,
+            finalizer_only_bytes: totals.finalizer_only_bytes,
             weak_only_bytes: totals.weak_only_bytes,
+            phantom_only_bytes: totals.phantom_only_bytes,
         },
         native: (&report.native).into(),
         waste: (&report.waste).into(),

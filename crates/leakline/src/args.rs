@@ -148,9 +148,11 @@ Examples:
   leakline analyze heap.hprof
   leakline analyze heap.hprof.gz --format html -o heap.html
   leakline analyze monday.hprof tuesday.hprof     oldest first: what grew
+  leakline analyze heap.hprof#1                   the first of several dumps in one file
   leakline analyze heap.hprof --fail-on-leak      for CI: exit status 1 on a suspect")]
 pub struct AnalyzeArguments {
-    /// Heap dumps (HPROF, plain or gzip) of one process, oldest first
+    /// Heap dumps (HPROF, plain or gzip) of one process, oldest first; FILE#N is the Nth dump of a
+    /// file that holds several
     #[arg(required = true, value_name = "DUMP")]
     pub dumps: Vec<PathBuf>,
     /// Which references hold memory

@@ -22,8 +22,10 @@ pub fn analyze(
     let tell = |phase: Phase, share: f32| bar.set(phase_name(phase), share);
     let mut problems: Vec<Vec<String>> = Vec::new();
     let present = Cell::new(None);
-    let dumps = paths.iter().map(|path| {
-        present.set(Some(path));
+    let named: Vec<(&Path, Option<u32>)> = paths.iter().map(|path| numbered(path)).collect();
+    let numbers: Vec<Option<u32>> = named.iter().map(|(_, number)| *number).collect();
+    let dumps = paths.iter().zip(&named).map(|(name, (path, _))| {
+        present.set(Some(name));
         let file = open(path, &bar)?;
         problems.push(file.problems().to_vec());
         Ok(file)
@@ -31,6 +33,7 @@ pub fn analyze(
     let options = DumpOptions {
         references,
         warmed_up,
+        numbers: &numbers,
         progress: Some(&tell),
     };
     let result = gather::analyze::<_, DumpError>(dumps, &options, DumpFile::release);
@@ -51,6 +54,19 @@ pub fn analyze(
         findings.report.dump = facts.clone();
     }
     Ok((findings, facts))
+}
+
+/// A name like `heap.hprof#2`, taken apart: the file, and which of the dumps in it. A file that is
+/// really called so is meant itself.
+pub fn numbered(path: &Path) -> (&Path, Option<u32>) {
+    let whole = (path, None);
+    let Some((file, number)) = path.to_str().and_then(|name| name.rsplit_once('#')) else {
+        return whole;
+    };
+    match number.parse() {
+        Ok(number) if !path.exists() => (Path::new(file), Some(number)),
+        _ => whole,
+    }
 }
 
 /// Why a dump could not be analysed.

@@ -116,13 +116,15 @@ fn look_into<A>(
 ) -> anyhow::Result<A> {
     let cannot = || format!("cannot look into {}", dump.display());
     let bar = Progress::bar("reading");
-    let file = dumps::open(dump, &bar)?;
+    let (path, number) = dumps::numbered(dump);
+    let file = dumps::open(path, &bar)?;
     let tell = |phase, share| bar.set(dumps::phase_name(phase), share);
     let options = LoadOptions {
         references: match inspect.references {
             ReferenceKinds::Strong => References::Strong,
             ReferenceKinds::All => References::All,
         },
+        dump: number,
         progress: Some(&tell),
         release: Some(&|range| file.release(range)),
     };

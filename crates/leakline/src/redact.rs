@@ -27,6 +27,12 @@ pub fn run(arguments: &RedactArguments) -> anyhow::Result<Outcome> {
             path.display()
         );
     }
+    if let (file, Some(_)) = dumps::numbered(input) {
+        bail!(
+            "all dumps of a file are redacted together; redact {}, and choose one when the copy is analysed",
+            file.display()
+        );
+    }
     let bar = Progress::bar("reading");
     let file = dumps::open(input, &bar)?;
     let hprof = Hprof::parse(file.as_slice())

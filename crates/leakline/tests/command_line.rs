@@ -10,6 +10,8 @@ use std::fs;
 use std::process::{Command, Output};
 
 use expect_test::{Expect, expect};
+use leakline_hprof::IdentifierSize;
+use leakline_hprof::heap_builder::HeapBuilder;
 
 fn leakline(arguments: &[&str]) -> Output {
     // settings of whoever runs the tests must not change what is tested
@@ -121,6 +123,56 @@ fn errors_say_what_is_wrong_and_what_to_do() {
         For more information, try '--help'.
     "#]],
     );
+}
+
+#[test]
+fn one_of_several_dumps_in_a_file_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = |strings: usize| {
+        let mut heap = HeapBuilder::new(IdentifierSize::Eight);
+        for _ in 0..strings {
+            heap.string("x");
+        }
+        heap.thread("main").id();
+        heap.build()
+    };
+    let file = folder.path().join("two.hprof");
+    fs::write(&file, [dump(10), dump(20)].concat()).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let strings = |arguments: &[&str], number: &str| {
+        let path = format!("{file}{number}");
+        let output = leakline(&[arguments, &[&path]].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let totals = &json["totals"];
+        let all = totals["objects"].as_u64().unwrap();
+        (
+            all + totals["unreachable_objects"].as_u64().unwrap(),
+            json["dump"]["problems"].as_array().unwrap().len(),
+        )
+    };
+    let json = ["analyze", "--format", "json"];
+    let (last, problems) = strings(&json, "");
+    assert_eq!(problems, 1);
+    assert_eq!(strings(&json, "#2"), (last, 0));
+    assert_eq!(strings(&json, "#1"), (last - 20, 0));
+    let inspected = |number: &str| {
+        let output = leakline(&["heap", "threads", &format!("{file}{number}")]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(inspected("#1").contains("main"));
+    assert!(inspected("").contains("heap.hprof#1"));
+    let refused = |arguments: &[&str]| {
+        let output = leakline(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).replace(&file, "FILE")
+    };
+    expect![[r#"
+        leakline: cannot analyse FILE#3: there is no dump #3 in the file: it holds 2, numbered from #1
+    "#]].assert_eq(&refused(&["analyze", &format!("{file}#3")]));
+    expect![[r#"
+        leakline: all dumps of a file are redacted together; redact FILE, and choose one when the copy is analysed
+    "#]].assert_eq(&refused(&["redact", &format!("{file}#1"), "-o", "copy"]));
 }
 
 #[test]

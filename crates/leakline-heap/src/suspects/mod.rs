@@ -30,7 +30,7 @@ use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
 use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, Totals};
 use crate::retention::Retention;
-use crate::roots::Thread;
+use crate::roots::{RootKind, Thread};
 
 /// Suspects reported at most.
 const MAX_SUSPECTS: usize = 20;
@@ -220,7 +220,7 @@ impl Court<'_, '_> {
     /// precisely than size where it happens.
     fn is_found_in(&self, pile: &Pile, gained: &[Pile], history: &History<'_>) -> bool {
         let is_at_or_below = |a: usize, b: usize| a == b || self.tree.path(a).contains(&b);
-        let gain = history.gain(pile.place());
+        let gain = history.gain(pile.owner);
         let within = gained
             .iter()
             .filter(|other| is_at_or_below(other.owner, pile.owner));
@@ -245,7 +245,7 @@ impl Court<'_, '_> {
         let wording = Wording::of(tree, pile.owner, thread.map(|thread| thread.name.as_str()));
         let (retained_bytes, is_shared) = self.retained(pile);
         let share = retained_bytes as f64 / (self.totals.bytes.max(1)) as f64;
-        let native_bytes = tree.nodes[pile.place()].native;
+        let native_bytes = tree.nodes[pile.owner].native;
         let all_bytes = retained_bytes.saturating_add(native_bytes);
         // a place may be a large part of the heap, or of all memory that is known of
         let weight = share.max(all_bytes as f64 / self.all_bytes().max(1) as f64);
@@ -358,7 +358,7 @@ impl Court<'_, '_> {
     /// Bytes freed if the pile went, and whether something besides its owner holds it.
     fn retained(&self, pile: &Pile) -> (u64, bool) {
         let tree = self.tree;
-        let all = tree.nodes[pile.place()].bytes;
+        let all = tree.nodes[pile.owner].bytes;
         let owner = tree.nodes[pile.owner].retained;
         if owner * 2 >= all {
             return (owner, false);
@@ -595,10 +595,12 @@ impl Court<'_, '_> {
                 format!("{count} {class} whose holder is not in the cut-off dump {size}")
             }
             PileKind::Roots => {
-                format!(
-                    "{} roots hold {count} {class} {size}",
-                    element_root(&element.step)
-                )
+                match element_root(&self.tree.nodes[self.tree.path(pile.owner)[0]].step) {
+                    stack if stack == RootKind::VirtualThread.text() => {
+                        format!("{count} {class} on stacks of waiting virtual threads {size}")
+                    }
+                    root => format!("{root} roots hold {count} {class} {size}"),
+                }
             }
             PileKind::Single => format!("{chain} holds one {class} {size}"),
         };
@@ -685,7 +687,7 @@ impl Court<'_, '_> {
     }
 
     fn path(&self, pile: &Pile) -> Vec<crate::report::PathStep> {
-        let object = self.tree.nodes[pile.place()].heaviest;
+        let object = self.tree.nodes[pile.owner].heaviest;
         if object == NONE || self.retention.strengths.len() <= object as usize {
             return Vec::new();
         }

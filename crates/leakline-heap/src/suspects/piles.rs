@@ -110,14 +110,6 @@ pub(crate) struct Pile {
 }
 
 impl Pile {
-    /// The place whose bytes are those of the pile.
-    pub(crate) fn place(&self) -> usize {
-        match self.kind {
-            PileKind::Roots | PileKind::Finalizers => self.element,
-            _ => self.owner,
-        }
-    }
-
     /// All elements of the container, of whatever class.
     pub(crate) fn objects(&self, tree: &PlaceTree) -> u64 {
         let places = self.elements.iter();
@@ -214,9 +206,6 @@ impl Search<'_> {
             Step::FinalizerQueue if many => {
                 return pile(PileKind::Finalizers, node, self.objects(node));
             }
-            Step::Root(_) if many && self.objects(node) >= self.limits.least_ratio => {
-                return pile(PileKind::Roots, node, self.objects(node));
-            }
             _ => {}
         }
         if many && place.linked * 2 >= place.objects {
@@ -232,8 +221,14 @@ impl Search<'_> {
                 return pile(PileKind::Variables, self.telling(node), ratio);
             }
         }
+        let is_root = matches!(self.tree.nodes[self.outermost(node)].step, Step::Root(_));
+        let roots = || {
+            (is_root && many && self.objects(node) >= self.limits.least_ratio)
+                .then(|| self.telling(node))
+                .and_then(|element| pile(PileKind::Roots, element, self.objects(node)))
+        };
         let Role::Container(_) = place.role else {
-            return None;
+            return roots();
         };
         let elements: Vec<usize> = self
             .tree
@@ -241,7 +236,9 @@ impl Search<'_> {
             .into_iter()
             .filter(|child| self.tree.is_element(*child))
             .collect();
-        let heaviest = self.heaviest(&elements)?;
+        let Some(heaviest) = self.heaviest(&elements) else {
+            return roots();
+        };
         let bytes: u64 = elements.iter().map(|child| self.bytes(*child)).sum();
         let objects: u64 = elements.iter().map(|child| self.objects(*child)).sum();
         let largest = elements
@@ -256,7 +253,7 @@ impl Search<'_> {
             && bytes * 2 >= self.bytes(node)
             && uniform;
         if !piled {
-            return None;
+            return roots();
         }
         let found = pile(PileKind::Elements, self.telling(heaviest), ratio)?;
         Some(Pile {
@@ -279,6 +276,18 @@ impl Search<'_> {
     fn threads_of(&self, node: usize) -> u64 {
         let first = self.tree.path(node).first().copied().unwrap_or(0);
         self.tree.nodes[first].objects.max(1)
+    }
+
+    /// The outermost of the inner workings of collections around a place, or itself. Where roots are
+    /// lost, the nodes of a map are what nothing refers to.
+    fn outermost(&self, node: usize) -> usize {
+        let parent = |node: &usize| {
+            let parent = self.tree.nodes[*node].parent;
+            (parent != 0 && self.tree.nodes[parent].role == Role::Inner).then_some(parent)
+        };
+        std::iter::successors(Some(node), parent)
+            .last()
+            .unwrap_or(node)
     }
 
     /// A pile further down that holds most of these bytes, if the numbers rise more there.

@@ -157,6 +157,9 @@ impl<'t> Wording<'t> {
                     link.field
                 )
             }
+            LinkKind::Root if link.field == RootKind::VirtualThread.text() => {
+                format!("{} on the {}", short_name(&link.class), link.field)
+            }
             LinkKind::Root => format!("{} {}", link.field, short_name(&link.class)),
             LinkKind::Finalizer => "finalizer queue".to_owned(),
         }

@@ -22,6 +22,7 @@ pub(crate) struct Program {
     queue_node: ClassId,
     weak_reference: ClassId,
     soft_reference: ClassId,
+    phantom_reference: ClassId,
     finalizer: ClassId,
     thread_local: ClassId,
     thread_local_map: ClassId,
@@ -81,6 +82,7 @@ impl Program {
             None,
         );
         let soft_reference = class("java.lang.ref.SoftReference", &[], Some(reference));
+        let phantom_reference = class("java.lang.ref.PhantomReference", &[], Some(reference));
         let finalizer = class(
             "java.lang.ref.Finalizer",
             &[("next", Object)],
@@ -108,6 +110,7 @@ impl Program {
             queue,
             queue_node,
             soft_reference,
+            phantom_reference,
             finalizer,
             thread_local,
             thread_local_map,
@@ -244,6 +247,13 @@ impl Program {
     pub(crate) fn soft(&mut self, referent: ObjectId) -> ObjectId {
         self.heap
             .instance(self.soft_reference)
+            .set("referent", referent)
+            .id()
+    }
+
+    pub(crate) fn phantom(&mut self, referent: ObjectId) -> ObjectId {
+        self.heap
+            .instance(self.phantom_reference)
             .set("referent", referent)
             .id()
     }

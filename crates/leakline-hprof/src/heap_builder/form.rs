@@ -16,6 +16,8 @@ pub struct Form {
     pub version: Version,
     /// Date in the header.
     pub taken_at: Option<Timestamp>,
+    /// Names, loaded classes and stacks before the heap, or after it.
+    pub names: Place,
     /// Roots before classes and objects, or after them.
     pub roots: Place,
     /// Classes before objects, or after them.
@@ -39,6 +41,7 @@ impl Default for Form {
         Form {
             version: Version::V1_0_2,
             taken_at: Some(Timestamp::from_millis(1_795_345_200_000)),
+            names: Place::First,
             roots: Place::First,
             classes: Place::First,
             segment_bytes: None,
@@ -50,20 +53,9 @@ impl HeapBuilder {
     pub(super) fn write(&self, form: &Form) -> io::Result<Vec<u8>> {
         let size = self.identifier_size;
         let mut writer = HprofWriter::new(Vec::new(), form.version, size, form.taken_at)?;
-        for (id, text) in (1..).zip(&self.names_in_order) {
-            let text = text.as_bytes();
-            writer.record(&RecordBody::Utf8 { id, text })?;
+        if form.names == Place::First {
+            self.write_names(&mut writer)?;
         }
-        for (serial, class) in (1..).zip(&self.classes) {
-            writer.record(&RecordBody::LoadClass {
-                serial,
-                class_id: class.id.0,
-                trace_serial: 0,
-                name_id: class.name,
-            })?;
-        }
-        self.write_stacks(&mut writer)?;
-
         let mut segments = Segments {
             writer,
             form,
@@ -82,7 +74,27 @@ impl HeapBuilder {
         if form.roots == Place::Last {
             self.write_roots(&mut segments)?;
         }
-        segments.finish()
+        let mut writer = segments.finish()?;
+        if form.names == Place::Last {
+            self.write_names(&mut writer)?;
+        }
+        writer.finish()
+    }
+
+    fn write_names(&self, writer: &mut HprofWriter<Vec<u8>>) -> io::Result<()> {
+        for (id, text) in (1..).zip(&self.names_in_order) {
+            let text = text.as_bytes();
+            writer.record(&RecordBody::Utf8 { id, text })?;
+        }
+        for (serial, class) in (1..).zip(&self.classes) {
+            writer.record(&RecordBody::LoadClass {
+                serial,
+                class_id: class.id.0,
+                trace_serial: 0,
+                name_id: class.name,
+            })?;
+        }
+        self.write_stacks(writer)
     }
 
     fn write_stacks(&self, writer: &mut HprofWriter<Vec<u8>>) -> io::Result<()> {
@@ -177,13 +189,13 @@ impl Segments<'_> {
         Ok(&mut self.records)
     }
 
-    fn finish(mut self) -> io::Result<Vec<u8>> {
+    fn finish(mut self) -> io::Result<HprofWriter<Vec<u8>>> {
         if self.form.version == Version::V1_0_1 {
             self.writer.heap_dump(&self.records)?;
         } else {
             self.writer.heap_segment(&self.records)?;
             self.writer.record(&RecordBody::HeapDumpEnd)?;
         }
-        self.writer.finish()
+        Ok(self.writer)
     }
 }

@@ -1,6 +1,6 @@
 //! The copy itself, record by record.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use super::plan::{DumpPlan, Plan, SegmentPlan};
 use super::rules::{Fate, Keeping};
@@ -11,9 +11,6 @@ use crate::{
     PrimitiveType, RecordBody, Value, ValueType,
 };
 
-/// Bytes collected before the sink is called.
-const BUFFER: usize = 1 << 20;
-
 /// No heap record has this tag: it tells a reader that the rest of a segment is missing.
 const MISSING: u8 = 0;
 
@@ -22,11 +19,12 @@ pub(super) fn copy<W: Write>(
     mut plan: Plan<'_>,
     options: &Redaction<'_>,
     sink: W,
-) -> io::Result<RedactionSummary> {
+    summary: &mut RedactionSummary,
+) -> io::Result<()> {
     let header = hprof.header();
     let mut copy = Copy {
         writer: HprofWriter::new(
-            BufWriter::with_capacity(BUFFER, sink),
+            sink,
             header.version,
             header.identifier_size,
             header.taken_at,
@@ -34,7 +32,7 @@ pub(super) fn copy<W: Write>(
         records: HeapRecordWriter::new(header.identifier_size),
         keeping: Keeping::new(options),
         text: options.text,
-        summary: RedactionSummary::default(),
+        summary,
     };
     let mut segments = std::mem::take(&mut plan.segments).into_iter();
     let mut problems = std::mem::take(&mut plan.problems);
@@ -59,8 +57,8 @@ pub(super) fn copy<W: Write>(
         }
     }
     copy.writer.finish()?;
-    copy.summary.problems = problems.0;
-    Ok(copy.summary)
+    summary.problems.append(&mut problems.0);
+    Ok(())
 }
 
 struct Copy<'o, W: Write> {
@@ -69,7 +67,7 @@ struct Copy<'o, W: Write> {
     records: HeapRecordWriter,
     keeping: Keeping<'o>,
     text: Text<'o>,
-    summary: RedactionSummary,
+    summary: &'o mut RedactionSummary,
 }
 
 impl<W: Write> Copy<'_, W> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Redaction;
 use super::rules::{ClassRules, Fate, Keeping, Names, reference};
-use crate::{ClassDump, HeapRecord, HeapSegment, Hprof, RecordBody, Value};
+use crate::{ClassDump, HeapRecord, HeapSegment, Hprof, HprofError, RecordBody, Value};
 
 /// What the copy goes by.
 pub(super) struct Plan<'a> {
@@ -16,6 +16,8 @@ pub(super) struct Plan<'a> {
     /// How much of each segment can be read, in the order of the input.
     pub(super) segments: Vec<SegmentPlan>,
     pub(super) problems: Problems,
+    /// Where another dump with a header of its own starts.
+    pub(super) next_header: Option<u64>,
 }
 
 /// What is known of one dump of the file.
@@ -45,10 +47,11 @@ pub(super) struct SegmentPlan {
 #[derive(Default)]
 pub(super) struct Problems(pub(super) Vec<String>);
 
+pub(super) const LISTED_PROBLEMS: usize = 20;
+
 impl Problems {
     pub(super) fn add(&mut self, problem: impl ToString) {
-        const LISTED: usize = 20;
-        if self.0.len() < LISTED {
+        if self.0.len() < LISTED_PROBLEMS {
             self.0.push(problem.to_string());
         }
     }
@@ -95,6 +98,7 @@ impl<'a> Plan<'a> {
             dumps: BTreeMap::new(),
             segments: Vec::new(),
             problems: Problems::default(),
+            next_header: None,
         };
         let progress = |part: f32| {
             if let Some(progress) = options.progress {
@@ -179,6 +183,7 @@ impl<'a> Plan<'a> {
                     segments.push(segment);
                 }
                 Ok(_) => {}
+                Err(HprofError::ConcatenatedDump { offset }) => self.next_header = Some(offset),
                 Err(problem) => self.problems.add(problem),
             }
         }

@@ -16,6 +16,9 @@ pub struct DumpOptions<'p> {
     pub references: References,
     /// Whether the process is known to have warmed up before the first dump.
     pub warmed_up: bool,
+    /// Which dump of each file that holds several, from 1, in the order of the files; the last
+    /// where none is named.
+    pub numbers: &'p [Option<u32>],
     /// Told how far the work on the present dump is.
     pub progress: Option<Progress<'p>>,
 }
@@ -52,6 +55,7 @@ where
         findings = series.add(
             &Source {
                 bytes: dump.as_ref(),
+                position: series.read.len(),
                 release: &|range| release(&dump, range),
             },
             options,
@@ -64,9 +68,10 @@ where
     if let Some(dump) = latest.filter(|_| series.latest() + 1 < series.read.len()) {
         let source = Source {
             bytes: dump.as_ref(),
+            position: series.latest(),
             release: &|range| release(&dump, range),
         };
-        findings = series.judge(&source, series.latest(), options)?;
+        findings = series.judge(&source, options)?;
     }
     let order = series.chronological();
     if order.last().is_some_and(|last| *last != series.latest()) {
@@ -87,6 +92,8 @@ where
 /// An open dump.
 struct Source<'s> {
     bytes: &'s [u8],
+    /// Position among the dumps given.
+    position: usize,
     release: &'s (dyn Fn(Range<usize>) + Sync),
 }
 
@@ -117,7 +124,7 @@ impl Series {
     ) -> Result<HeapFindings, HeapError> {
         let heap = load(source, options)?;
         let earlier: Vec<usize> = self.chronological();
-        let (analysis, problems) = self.compare(&heap, self.read.len(), &earlier, options);
+        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
         self.read.push(Read {
             facts: analysis.report.dump.clone(),
             summary: analysis.summary.clone(),
@@ -129,13 +136,12 @@ impl Series {
     fn judge(
         &self,
         source: &Source<'_>,
-        number: usize,
         options: &DumpOptions<'_>,
     ) -> Result<HeapFindings, HeapError> {
         let heap = load(source, options)?;
         let mut earlier = self.chronological();
-        earlier.retain(|other| *other != number);
-        let (analysis, problems) = self.compare(&heap, number, &earlier, options);
+        earlier.retain(|other| *other != source.position);
+        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
         Ok(findings(analysis, problems))
     }
 
@@ -273,6 +279,7 @@ fn numbers(a: usize, b: usize) -> (usize, usize) {
 fn load<'s>(source: &Source<'s>, options: &DumpOptions<'s>) -> Result<Heap<'s>, HeapError> {
     let load = LoadOptions {
         references: options.references,
+        dump: options.numbers.get(source.position).copied().flatten(),
         progress: options.progress,
         release: Some(source.release),
     };

@@ -247,7 +247,9 @@ pub fn heap_report() -> HeapReport {
             unreachable_objects: 0,
             unreachable_bytes: 0,
             soft_only_bytes: 734_003,
+            finalizer_only_bytes: 0,
             weak_only_bytes: 20_480,
+            phantom_only_bytes: 0,
         },
         native: NativeMemory {
             objects: 212,
