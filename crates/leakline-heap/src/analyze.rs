@@ -72,16 +72,17 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     );
     progress(Phase::Report, 0.6);
     let summary = HeapSummary::new(heap, &totals, &places);
+    let waste = waste(heap, &retention, &places);
+    progress(Phase::Report, 0.7);
     let found = suspects::find(
         heap,
         &retention,
         &places,
+        &waste,
         &summary,
         options.earlier,
         &totals,
     );
-    progress(Phase::Report, 0.8);
-    let waste = waste(heap, &retention, &places, totals.bytes);
     progress(Phase::Report, 0.9);
     let report = HeapReport {
         dump: heap.facts().clone(),
@@ -90,7 +91,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
             holders: native_holders(&summary.tree),
             ..memory
         },
-        waste,
+        waste: waste.report(&places, totals.bytes),
         suspects: found.suspects,
         not_growing: found.not_growing,
         reachable_bytes: options
@@ -160,7 +161,7 @@ fn native_holders(tree: &PlaceTree) -> Vec<NativeHolder> {
         .map(|node| NativeHolder {
             path: Wording::of(tree, node, None).chain(),
             class: tree.nodes[node].class.clone(),
-            objects: tree.nodes[node].objects,
+            objects: tree.nodes[node].native_owners,
             bytes: tree.nodes[node].own_native,
         })
         .collect()

@@ -43,7 +43,9 @@ pub(crate) struct Node {
     pub(crate) linked: u64,
     /// Bytes that its heaviest object retains.
     pub(crate) largest: u64,
-    /// Bytes outside of the heap: of its own objects, with all places below, of a single object.
+    /// Objects of its own with memory outside of the heap.
+    pub(crate) native_owners: u64,
+    /// Bytes of that memory: of its own objects, with all places below, of a single object.
     pub(crate) own_native: u64,
     pub(crate) native: u64,
     pub(crate) largest_native: u64,
@@ -122,6 +124,7 @@ impl PlaceTree {
             retained: place.retained,
             linked: place.linked,
             largest: place.heaviest.1,
+            native_owners: place.native_owners,
             own_native: place.own_native,
             native: place.native,
             largest_native: place.largest_native,
