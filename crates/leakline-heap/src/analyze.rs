@@ -81,9 +81,17 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
     let compared = || options.earlier.iter().chain([&summary]);
     let history =
         (!options.earlier.is_empty()).then(|| History::new(compared(), &tree, options.warmed_up));
-    let found = suspects::find(heap, &retention, &places, &tree, history.as_ref(), &totals);
-    progress(Phase::Report, 0.8);
-    let waste = waste(heap, &retention, &places, totals.bytes);
+    let waste = waste(heap, &retention, &places);
+    progress(Phase::Report, 0.7);
+    let found = suspects::find(
+        heap,
+        &retention,
+        &places,
+        &waste,
+        &tree,
+        history.as_ref(),
+        &totals,
+    );
     progress(Phase::Report, 0.9);
     let report = HeapReport {
         dump: heap.facts().clone(),
@@ -92,7 +100,7 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
             holders: native_holders(&tree),
             ..memory
         },
-        waste,
+        waste: waste.report(&places, totals.bytes),
         suspects: found.suspects,
         not_growing: found.not_growing,
         reachable_bytes: compared().map(HeapSummary::bytes).collect(),
@@ -158,7 +166,7 @@ fn native_holders(tree: &PlaceTree) -> Vec<NativeHolder> {
         .map(|node| NativeHolder {
             path: Wording::of(tree, node, None).chain(),
             class: tree.nodes[node].class.clone(),
-            objects: tree.nodes[node].objects,
+            objects: tree.nodes[node].native_owners,
             bytes: tree.nodes[node].own_native,
         })
         .collect()

@@ -45,7 +45,9 @@ pub(crate) struct Node {
     pub(crate) linked: u64,
     /// Bytes that its heaviest object retains.
     pub(crate) largest: u64,
-    /// Bytes outside of the heap: of its own objects, with all places below, of a single object.
+    /// Objects of its own with memory outside of the heap.
+    pub(crate) native_owners: u64,
+    /// Bytes of that memory: of its own objects, with all places below, of a single object.
     pub(crate) own_native: u64,
     pub(crate) native: u64,
     pub(crate) largest_native: u64,
@@ -126,6 +128,7 @@ impl PlaceTree {
             retained: place.retained,
             linked: place.linked,
             largest: place.heaviest.1,
+            native_owners: place.native_owners,
             own_native: place.own_native,
             native: place.native,
             largest_native: place.largest_native,
@@ -255,7 +258,7 @@ fn is_of_kind(place: &Node, least_bytes: u64) -> bool {
     let is_filed_by_class = matches!(place.step, Step::Class | Step::Element | Step::Field(_));
     let class = place.class.strip_prefix("class ").unwrap_or(&place.class);
     is_filed_by_class
-        && place.bytes < least_bytes
+        && place.all_bytes() < least_bytes
         && place.role == Role::Plain
         && owner(class) == Owner::Application
 }

@@ -146,7 +146,7 @@ pub struct NativeHolder {
     pub path: String,
     /// The class of the objects that keep it.
     pub class: String,
-    /// How many.
+    /// How many keep any.
     pub objects: u64,
     /// Bytes outside of the heap.
     pub bytes: u64,
@@ -155,9 +155,8 @@ pub struct NativeHolder {
 /// Memory that holds nothing, or what is there already; of all reachable objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waste {
-    /// Bytes of all kinds together, also of those too small for a row.
-    pub bytes: u64,
-    /// By kind and class, most bytes first.
+    /// By kind and class, most bytes first. Only what is worth a change: a mebibyte, and a
+    /// hundredth of the heap. What is wasteful in two ways counts in both.
     pub rows: Vec<WasteRow>,
     /// False when the dump holds no values, as a redacted one: then what depends on them is not
     /// told.

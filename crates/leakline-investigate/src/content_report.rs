@@ -195,7 +195,6 @@ impl<'a> From<&'a NativeMemory> for NativeJson<'a> {
 
 #[derive(Serialize)]
 pub(crate) struct WasteJson<'a> {
-    bytes: u64,
     has_values: bool,
     rows: Vec<WasteRowJson<'a>>,
 }
@@ -220,7 +219,6 @@ struct WasteHolderJson<'a> {
 impl<'a> From<&'a Waste> for WasteJson<'a> {
     fn from(waste: &'a Waste) -> Self {
         WasteJson {
-            bytes: waste.bytes,
             has_values: waste.has_values,
             rows: waste.rows.iter().map(WasteRowJson::from).collect(),
         }

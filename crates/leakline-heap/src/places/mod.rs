@@ -61,8 +61,9 @@ pub(crate) struct Place {
     pub(crate) bytes: u64,
     /// What its objects retain together, by dominators.
     pub(crate) retained: u64,
-    /// Bytes outside of the heap that are freed with its objects.
+    /// Bytes outside of the heap that are freed with its objects, and how many objects have any.
     pub(crate) own_native: u64,
+    pub(crate) native_owners: u64,
     /// With those of all places below.
     pub(crate) native: u64,
     /// Of the object that has most of them.
@@ -115,6 +116,16 @@ impl Places {
             return retention.immediate[object as usize];
         }
         self.parents[self.entry_points.rank(object)]
+    }
+
+    /// Whether one place lies at or below another.
+    pub(crate) fn is_below(&self, place: u32, above: u32) -> bool {
+        let mut current = place;
+        // parents stand before their children
+        while current > above && current != NONE {
+            current = self.places[current as usize].parent;
+        }
+        current == above
     }
 }
 
@@ -186,6 +197,7 @@ impl<'s, 'a> Search<'s, 'a> {
             bytes: 0,
             retained: 0,
             own_native: 0,
+            native_owners: 0,
             native: 0,
             largest_native: 0,
             linked: 0,
@@ -595,6 +607,7 @@ impl<'s, 'a> Search<'s, 'a> {
             bytes: 0,
             retained: 0,
             own_native: 0,
+            native_owners: 0,
             native: 0,
             largest_native: 0,
             linked: 0,
@@ -655,6 +668,7 @@ impl<'s, 'a> Search<'s, 'a> {
             let place = self.found.place_of[*object as usize];
             if let Some(place) = self.found.places.get_mut(place as usize) {
                 place.own_native = place.own_native.saturating_add(*bytes);
+                place.native_owners += 1;
                 place.largest_native = place.largest_native.max(*bytes);
             }
         }

@@ -28,9 +28,10 @@ use crate::known_holders::{COLLECTED_THREAD_LOCALS, known_holder};
 use crate::paths;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::places::Places;
-use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, Totals};
+use crate::report::{Accumulated, KnownHolder, Pattern, Suspect, Totals, WasteKind};
 use crate::retention::Retention;
 use crate::roots::{RootKind, Thread};
+use crate::waste::WasteByPlace;
 
 /// Suspects reported at most.
 const MAX_SUSPECTS: usize = 20;
@@ -71,6 +72,7 @@ pub(crate) fn find(
     heap: &Heap<'_>,
     retention: &Retention,
     places: &Places,
+    waste: &WasteByPlace,
     tree: &PlaceTree,
     history: Option<&History<'_>>,
     totals: &Totals,
@@ -79,6 +81,7 @@ pub(crate) fn find(
         heap,
         retention,
         places,
+        waste,
         tree,
         totals,
         history,
@@ -114,6 +117,7 @@ struct Court<'c, 'a> {
     heap: &'c Heap<'a>,
     retention: &'c Retention,
     places: &'c Places,
+    waste: &'c WasteByPlace,
     tree: &'c PlaceTree,
     totals: &'c Totals,
     history: Option<&'c History<'c>>,
@@ -320,7 +324,10 @@ impl Court<'_, '_> {
             verdict.speak_against(0.0, "other places refer to parts of it as well");
         }
         let size = size_text(retained_bytes, share, native_bytes);
-        let sentence = self.sentence(pile, &wording, &size, shared_with);
+        let mut sentence = self.sentence(pile, &wording, &size, shared_with);
+        if let Some(waste) = self.waste_text(pile, retained_bytes) {
+            sentence += &format!("; {waste}");
+        }
         let rank = match &growth {
             // what grows comes before what is merely large
             Some(growth) if growth.kind.goes_on() => {
@@ -353,6 +360,26 @@ impl Court<'_, '_> {
             false => vec![pile.element],
         };
         places.into_iter().map(|place| &self.tree.nodes[place])
+    }
+
+    /// What most of the pile is, if that is waste.
+    fn waste_text(&self, pile: &Pile, retained_bytes: u64) -> Option<String> {
+        let place = self.tree.nodes[pile.owner].place;
+        let (kind, bytes) = self.waste.most_below(self.places, place)?;
+        let text = match kind {
+            WasteKind::DuplicateStrings => "duplicate strings",
+            WasteKind::DuplicateArrays => "duplicate arrays",
+            WasteKind::ZeroArrays => "arrays of zeros",
+            WasteKind::EmptyCollections => "empty collections",
+            WasteKind::SparseCollections => "unused room in collections",
+            WasteKind::SparseArrays => "unused room in arrays",
+            WasteKind::LooseBuffers => "unused room in buffers",
+            WasteKind::BoxedValues => "boxed values",
+            // the thread-local is said already
+            WasteKind::DeadThreadLocals => return None,
+        };
+        let is_most = bytes >= LEAST_BYTES && bytes >= retained_bytes / 2;
+        is_most.then(|| format!("{} of it are {text}", ByteSize(bytes)))
     }
 
     /// Bytes freed if the pile went, and whether something besides its owner holds it.

@@ -42,7 +42,7 @@ pub(crate) fn other_holders(
                 if to != NONE
                     && wanted[to as usize]
                     && places.places[to as usize].parent != from
-                    && !is_below(places, from, to)
+                    && !places.is_below(from, to)
                 {
                     *references.entry((to, from)).or_default() += 1;
                 }
@@ -72,14 +72,4 @@ pub(crate) fn other_holders(
         .filter(|(_, (count, _))| *count > 0)
         .map(|(to, (_, from))| (to, from))
         .collect()
-}
-
-/// Whether one place lies at or below another.
-fn is_below(places: &Places, place: u32, above: u32) -> bool {
-    let mut current = place;
-    // parents stand before their children
-    while current > above && current != NONE {
-        current = places.places[current as usize].parent;
-    }
-    current == above
 }

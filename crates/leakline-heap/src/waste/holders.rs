@@ -7,7 +7,7 @@ use super::{Tallies, Tally};
 use crate::collections::{Owner, Role, owner};
 use crate::graph::NONE;
 use crate::places::{Edge, Places};
-use crate::report::{Waste, WasteHolder, WasteKind, WasteRow};
+use crate::report::{WasteHolder, WasteKind, WasteRow};
 use crate::symbols::Symbol;
 
 /// Less waste of one kind is not worth a line: nobody changes a program for a hundredth of its
@@ -30,12 +30,11 @@ const COLLECTIONS: &[&str] = &[
 
 type Rows = BTreeMap<(WasteKind, String), BTreeMap<(String, String), Tally>>;
 
-pub(super) fn waste(places: &Places, tallies: Tallies, heap_bytes: u64, has_values: bool) -> Waste {
+/// Rows that are worth a change in a heap of so many bytes.
+pub(super) fn rows(places: &Places, tallies: &Tallies, heap_bytes: u64) -> Vec<WasteRow> {
     let least = LEAST_BYTES.max((heap_bytes as f64 * LEAST_SHARE) as u64);
-    let mut bytes = 0;
     let mut rows = Rows::new();
-    for ((kind, class, place), tally) in tallies {
-        bytes += tally.bytes;
+    for (&(kind, class, place), tally) in tallies {
         let of = places
             .symbols
             .name(wasting(places, class, place))
@@ -51,11 +50,7 @@ pub(super) fn waste(places: &Places, tallies: Tallies, heap_bytes: u64, has_valu
         .filter(|row| row.bytes >= least)
         .collect();
     rows.sort_by(|a, b| (b.bytes, a.kind, &a.class).cmp(&(a.bytes, b.kind, &b.class)));
-    Waste {
-        bytes,
-        rows,
-        has_values,
-    }
+    rows
 }
 
 fn row(kind: WasteKind, class: String, holders: BTreeMap<(String, String), Tally>) -> WasteRow {

@@ -118,13 +118,36 @@ struct Part {
     numbers: u64,
 }
 
-/// All waste of a heap.
-pub(crate) fn waste(
-    heap: &Heap<'_>,
-    retention: &Retention,
-    places: &Places,
-    heap_bytes: u64,
-) -> Waste {
+/// All waste of a heap, by place.
+pub(crate) struct WasteByPlace {
+    tallies: Tallies,
+    has_values: bool,
+}
+
+impl WasteByPlace {
+    /// What is worth a change in a heap of so many bytes.
+    pub(crate) fn report(&self, places: &Places, heap_bytes: u64) -> Waste {
+        Waste {
+            rows: holders::rows(places, &self.tallies, heap_bytes),
+            has_values: self.has_values,
+        }
+    }
+
+    /// The kind of waste that takes most bytes at and below a place.
+    pub(crate) fn most_below(&self, places: &Places, place: u32) -> Option<(WasteKind, u64)> {
+        let mut kinds: BTreeMap<WasteKind, u64> = BTreeMap::new();
+        for ((kind, _, at), tally) in &self.tallies {
+            if *at != NONE && places.is_below(*at, place) {
+                *kinds.entry(*kind).or_default() += tally.bytes;
+            }
+        }
+        kinds
+            .into_iter()
+            .max_by_key(|(kind, bytes)| (*bytes, std::cmp::Reverse(*kind)))
+    }
+}
+
+pub(crate) fn waste(heap: &Heap<'_>, retention: &Retention, places: &Places) -> WasteByPlace {
     let search = Search {
         heap,
         retention,
@@ -160,7 +183,10 @@ pub(crate) fn waste(
         all.tallies
             .retain(|(kind, ..), _| *kind != WasteKind::LooseBuffers);
     }
-    holders::waste(places, all.tallies, heap_bytes, has_texts && has_arrays)
+    WasteByPlace {
+        tallies: all.tallies,
+        has_values: has_texts && has_arrays,
+    }
 }
 
 fn add(sum: &mut Tallies, tallies: Tallies) {

@@ -275,7 +275,6 @@ pub fn heap_report() -> HeapReport {
             }],
         },
         waste: Waste {
-            bytes: 9 * MIB,
             rows: vec![
                 WasteRow {
                     kind: WasteKind::DuplicateStrings,
