@@ -240,6 +240,9 @@ pub struct Suspect {
     pub confidence: f64,
     /// What speaks against it being a leak, as sentences.
     pub counter_evidence: Vec<String>,
+    /// What most of its bytes are, if that is waste: `1.56 MiB of it are duplicate strings`. Like
+    /// all waste it follows from values, which a redacted dump does not have.
+    pub waste: Option<String>,
     /// What is known of the holder's shape, for the advice on a fix.
     pub pattern: Pattern,
     /// What the holder is, when it is a field of the JDK or of a framework that is known for it.

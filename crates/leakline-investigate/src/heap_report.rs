@@ -148,6 +148,9 @@ fn suspect_blocks(blocks: &mut Vec<Block>, number: usize, suspect: &Suspect) {
         .iter()
         .map(|text| Prose::from(format!("Against it: {}", ended(text))))
         .collect();
+    if let Some(waste) = &suspect.waste {
+        notes.push(Prose::from(sentence(waste)));
+    }
     if let Some(known) = suspect.known {
         notes.push(Prose::from(format!("The holder: {}.", known.name)));
     }
@@ -441,6 +444,8 @@ struct SuspectJson<'a> {
     pattern: &'static str,
     counter_evidence: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    waste: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<KnownJson>,
 }
 
@@ -570,6 +575,7 @@ fn suspect_json(suspect: &Suspect) -> SuspectJson<'_> {
         confidence: rounded(suspect.confidence),
         pattern: advice::pattern_name(suspect.pattern),
         counter_evidence: &suspect.counter_evidence,
+        waste: suspect.waste.as_deref(),
         known: suspect.known.map(|known| KnownJson {
             name: known.name,
             advice: known.advice,

@@ -15,6 +15,14 @@ use crate::args::RedactArguments;
 use crate::progress::Progress;
 use crate::{Outcome, dumps, output};
 
+/// Fields by which memory outside of the heap is measured, as it is inside by the lengths of
+/// arrays: how large a buffer is, and whether a stream has native memory at all.
+const NATIVE_SIZES: [&str; 4] = [
+    "java.nio.Buffer.capacity",
+    "java.util.zip.*ZStreamRef.address",
+    "jdk.internal.foreign.MemorySessionImpl.state",
+    "jdk.internal.foreign.*Size",
+];
 /// Where threads have their names, in every JDK.
 const THREAD_NAMES: &str = "java.lang.Thread.name";
 
@@ -56,6 +64,7 @@ fn copy(
     sink: &mut dyn Write,
 ) -> anyhow::Result<RedactionSummary> {
     let mut keep: Vec<Glob> = arguments.keep.iter().map(Glob::new).collect();
+    keep.extend(NATIVE_SIZES.map(Glob::new));
     if !arguments.no_thread_names {
         keep.push(Glob::new(THREAD_NAMES));
     }

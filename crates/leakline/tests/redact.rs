@@ -67,6 +67,16 @@ fn secrets() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Findings that do not follow from values.
+fn without_waste(report: &str) -> serde_json::Value {
+    let mut report: serde_json::Value = serde_json::from_str(report).unwrap();
+    assert!(report.as_object_mut().unwrap().remove("waste").is_some());
+    for suspect in report["suspects"].as_array_mut().unwrap() {
+        suspect.as_object_mut().unwrap().remove("waste");
+    }
+    report
+}
+
 #[test]
 fn no_planted_secret_is_in_the_copy_of_a_real_dump() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,7 +93,11 @@ fn no_planted_secret_is_in_the_copy_of_a_real_dump() {
         let arguments = [&["redact", "heap.hprof", "-o", file], arguments].concat();
         succeeds(folder, &arguments);
         let found = succeeds(folder, &["analyze", file, "--format", "json"]);
-        assert!(found == expected, "{arguments:?}: {found}");
+        assert_eq!(
+            without_waste(&found),
+            without_waste(&expected),
+            "{arguments:?}"
+        );
         let mode = fs::metadata(folder.join(file))
             .unwrap()
             .permissions()

@@ -324,10 +324,7 @@ impl Court<'_, '_> {
             verdict.speak_against(0.0, "other places refer to parts of it as well");
         }
         let size = size_text(retained_bytes, share, native_bytes);
-        let mut sentence = self.sentence(pile, &wording, &size, shared_with);
-        if let Some(waste) = self.waste_text(pile, retained_bytes) {
-            sentence += &format!("; {waste}");
-        }
+        let sentence = self.sentence(pile, &wording, &size, shared_with);
         let rank = match &growth {
             // what grows comes before what is merely large
             Some(growth) if growth.kind.goes_on() => {
@@ -347,6 +344,7 @@ impl Court<'_, '_> {
             growth,
             confidence: (verdict.confidence * 100.0).round() / 100.0,
             counter_evidence: verdict.counter_evidence,
+            waste: self.waste_text(pile, retained_bytes),
             pattern: self.pattern(pile),
             known,
         };

@@ -222,6 +222,7 @@ pub fn suspect() -> Suspect {
         counter_evidence: vec![
             "the map is 4 min old; a cache that fills for the first time looks the same".to_owned(),
         ],
+        waste: None,
         pattern: Pattern::Map,
         known: None,
     }
