@@ -152,7 +152,7 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         &classes.classes,
         &symbols,
         identifier_bytes,
-        shapes.len(),
+        &shapes,
         bytes,
         &release,
     );

@@ -9,9 +9,11 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use leakline_hprof::PrimitiveType;
+use rayon::prelude::*;
 
 use crate::bits::{Bits, SharedBits};
-use crate::classes::{ClassNumber, Classes, dump_bytes};
+use crate::classes::{ClassKind, ClassNumber, Classes, dump_bytes};
+use crate::shapes::Shapes;
 use crate::symbols::Symbols;
 use crate::twins::{Adder, HashedArrays, Twins, hash};
 
@@ -106,17 +108,23 @@ impl<'r> ValueRecorder<'r> {
         classes: &Classes,
         symbols: &Symbols,
         identifier_bytes: u32,
-        objects: usize,
+        shapes: &Shapes,
         dump: &'r [u8],
         release: &'r (dyn Fn(Range<u64>) + Sync),
     ) -> Self {
         let numbers = 0..classes.table.len() as u32;
+        let objects = shapes.len();
+        let is_array = |object: &u32| {
+            let class = classes.get(shapes.get(*object).class);
+            matches!(class.kind, ClassKind::PrimitiveArray(_))
+        };
+        let arrays = (0..objects as u32).into_par_iter().filter(is_array).count();
         ValueRecorder {
             watched: numbers
                 .map(|class| watched(classes, symbols, identifier_bytes, class))
                 .collect(),
             objects,
-            arrays: HashedArrays::default(),
+            arrays: HashedArrays::with_capacity(arrays),
             zeros: SharedBits::new(objects),
             fields: Mutex::default(),
             dump,

@@ -282,9 +282,11 @@ fn check_waste(build: impl FnOnce(&mut Program), expected: Expect) {
     let mut program = Program::new();
     // as every JVM has them
     let texts: Vec<ObjectId> = (0..40)
-        .map(|number| program.heap.string(&format!("name {number}")))
+        .map(|number| program.heap.string(&format!("the name of {number}")))
         .collect();
-    let numbers: Vec<ObjectId> = (1..40).map(|number| program.heap.ints(&[number])).collect();
+    let numbers: Vec<ObjectId> = (1..40)
+        .map(|number| program.heap.ints(&[number; 8]))
+        .collect();
     let tables = program.list(&[texts, numbers].concat());
     program.static_field("java.lang.System", "tables", tables);
     build(&mut program);

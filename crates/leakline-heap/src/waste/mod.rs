@@ -73,8 +73,8 @@ const BOXES: &[&str] = &[
 const SPARSE: u64 = 4;
 /// An array of fewer bytes that are all zero is more likely a counter than room for nothing.
 const LEAST_ZERO_BYTES: u64 = 128;
-/// Every JVM has hundreds of strings and tables that are not zero. A dump with fewer was redacted:
-/// then equality and zeros say nothing.
+/// Every JVM has hundreds of strings and tables that are not zero, beside the names of threads. A
+/// dump with fewer was redacted: then equality and zeros say nothing.
 const LEAST_NON_ZERO: u64 = 16;
 
 /// What there is to look at in the objects of a class.
@@ -170,7 +170,8 @@ pub(crate) fn waste(heap: &Heap<'_>, retention: &Retention, places: &Places) -> 
         all.numbers += part.numbers;
     }
     search.dead_thread_locals(&mut all.tallies);
-    let has_texts = all.texts >= LEAST_NON_ZERO;
+    // redaction leaves the names of threads
+    let has_texts = all.texts >= LEAST_NON_ZERO + heap.threads().len() as u64;
     let has_arrays = all.numbers >= LEAST_NON_ZERO;
     all.strings.sort_unstable();
     let same = search.same(&all.strings, &all.told);
@@ -224,7 +225,7 @@ impl Search<'_, '_> {
                 }
             }
             Subject::Text => {
-                part.texts += u64::from(!heap.values.zeros.contains(object));
+                part.texts += u64::from(self.has_value(object));
                 let is_repeated = heap.values.twins.group(object).is_some();
                 if is_repeated && self.retention.owned.contains(object) {
                     let holder = self.retention.immediate[object as usize];
@@ -234,7 +235,7 @@ impl Search<'_, '_> {
                 }
             }
             Subject::Numbers => {
-                part.numbers += u64::from(!heap.values.zeros.contains(object));
+                part.numbers += u64::from(self.has_value(object));
             }
             Subject::ObjectArray => self.array(object, part),
             Subject::Box => {
@@ -261,6 +262,12 @@ impl Search<'_, '_> {
     #[inline]
     fn subject(&self, object: u32) -> Subject {
         self.subjects[self.heap.class_number(object) as usize]
+    }
+
+    /// Whether an array surely has elements that are not zero; those of a few bytes do not count.
+    fn has_value(&self, array: u32) -> bool {
+        let few = self.heap.layout.byte_array_size(8);
+        self.heap.shallow(array) > few && !self.heap.values.zeros.contains(array)
     }
 
     /// Whether nothing else refers to the object, nor to what it refers to.
