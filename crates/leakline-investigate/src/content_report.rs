@@ -38,7 +38,7 @@ pub(crate) fn layout(blocks: &mut Vec<Block>, report: &HeapReport) {
         blocks.push(Block::Section("Waste"));
         blocks.push(Block::Table(waste(report)));
         if !report.waste.has_values {
-            let text = "The dump holds no values, so strings and arrays were not compared.";
+            let text = "Strings or arrays of this dump hold hardly anything but zeros, as after redaction; these were not compared.";
             blocks.push(Block::Paragraph(text.into()));
         }
     }
