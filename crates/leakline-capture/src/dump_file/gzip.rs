@@ -12,7 +12,7 @@
 //! of reading it from front to back.
 //!
 //! Memory: [`AHEAD`] buffers of [`LARGEST`] bytes at most, of which only what members fill is
-//! ever touched: 32 MiB for what the JDK writes.
+//! ever touched: 8 MiB for what the JDK writes.
 
 use std::io::{self, BufRead, Read};
 
@@ -21,7 +21,7 @@ use leakline_model::grouped;
 use memchr::memmem;
 use rayon::prelude::*;
 
-use super::{DumpFile, DumpFileError, spool::Spool};
+use super::{BUFFER, DumpFile, DumpFileError, spool::Spool};
 
 /// What a gzip file begins with.
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -30,7 +30,7 @@ const MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 /// Flags that no member has.
 const RESERVED_FLAGS: u8 = 0xe0;
 /// Members that are inflated at once, at most.
-const AHEAD: usize = 32;
+const AHEAD: usize = 8;
 /// Compressed bytes that are searched for their beginnings, at most.
 const SEARCHED: usize = 64 << 20;
 /// Members of so many bytes are not inflated at once with others.
@@ -188,7 +188,9 @@ impl Trial {
         }
         let mut decoder = GzDecoder::new(&packed[start..]);
         while self.bytes < LARGEST {
-            match decoder.read(&mut self.buffer[self.bytes..]) {
+            // the checksum is computed of what was just inflated, best while that is in the cache
+            let end = LARGEST.min(self.bytes + BUFFER);
+            match decoder.read(&mut self.buffer[self.bytes..end]) {
                 Ok(0) => {
                     self.end = Some(packed.len() - decoder.get_ref().len());
                     return;
