@@ -2,9 +2,8 @@
 
 use crate::graph::Heap;
 use crate::growth::HeapSummary;
-use crate::histogram::histogram;
 use crate::load::{Phase, Progress};
-use crate::places::{self, Places};
+use crate::places::Places;
 use crate::reachability::Strength;
 use crate::report::{DominatorRow, GrowthRow, HeapReport, LocalRow, ThreadRow, Totals};
 use crate::retention::Retention;
@@ -58,23 +57,14 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
         }
     };
     progress(Phase::Retain, 0.0);
-    let retention = Retention::of(heap, &places::detached(heap));
+    let retention = heap.retention(&|part| progress(Phase::Retain, part));
     progress(Phase::Report, 0.0);
     let ((totals, histogram), places) = rayon::join(
-        || (totals(heap, &retention), histogram(heap, &retention)),
-        || Places::of(heap, &retention),
+        || (*heap.totals(), heap.histogram().to_vec()),
+        || Places::of(heap, retention, &|part| progress(Phase::Report, 0.9 * part)),
     );
-    progress(Phase::Report, 0.6);
     let summary = HeapSummary::new(heap, &totals, &places);
-    let found = suspects::find(
-        heap,
-        &retention,
-        &places,
-        &summary,
-        options.earlier,
-        &totals,
-    );
-    progress(Phase::Report, 0.9);
+    let found = suspects::find(heap, retention, &places, &summary, options.earlier, &totals);
     let report = HeapReport {
         dump: heap.facts().clone(),
         totals,
@@ -88,8 +78,8 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
             .collect(),
         comparison_problems: Vec::new(),
         histogram,
-        dominators: dominators(heap, &retention, options.dominators),
-        threads: threads(heap, &retention, options.threads),
+        dominators: dominators(heap, retention, options.dominators),
+        threads: threads(heap, retention, options.threads),
     };
     progress(Phase::Report, 1.0);
     Analysis {

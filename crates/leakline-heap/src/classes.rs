@@ -3,6 +3,7 @@
 use leakline_hprof::{PrimitiveType, ValueType};
 
 use crate::graph::NONE;
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
 use crate::reachability::Strength;
 use crate::symbols::{Symbol, Symbols};
 
@@ -60,6 +61,59 @@ pub(crate) struct Class {
     /// False for classes that the dump mentions but does not describe.
     pub(crate) described: bool,
 }
+
+impl Encode<'_> for ClassKind {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        to.put(&[match self {
+            ClassKind::Plain => 0,
+            ClassKind::ObjectArray => 1,
+            ClassKind::PrimitiveArray(element) => element.code(),
+        }]);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        Some(match u8::decode(from)? {
+            0 => ClassKind::Plain,
+            1 => ClassKind::ObjectArray,
+            code => ClassKind::PrimitiveArray(PrimitiveType::from_code(code)?),
+        })
+    }
+}
+
+impl Encode<'_> for ValueType {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        to.put(&[self.code()]);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        ValueType::from_code(u8::decode(from)?)
+    }
+}
+
+encode_fields!(Field { name, value_type });
+encode_fields!(Slot {
+    name,
+    declared_by,
+    offset
+});
+encode_fields!(Class {
+    id,
+    name,
+    object,
+    superclass,
+    loader,
+    kind,
+    fields,
+    slots,
+    static_slots,
+    static_primitive_bytes,
+    dump_size,
+    referent,
+    described,
+});
+encode_fields!(Classes {
+    table,
+    by_object,
+    class_class
+});
 
 /// References of a class object that stand before those of its static fields.
 pub(crate) const CLASS_SLOTS: [&str; 4] = [

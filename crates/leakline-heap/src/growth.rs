@@ -7,6 +7,7 @@ use leakline_model::Timestamp;
 
 use crate::collections::{Owner, owner};
 use crate::graph::Heap;
+use crate::heap_index::encode_fields;
 use crate::place_tree::PlaceTree;
 use crate::places::Places;
 use crate::report::{GrowthRow, SuspectGrowth, Totals};
@@ -22,6 +23,13 @@ pub struct HeapSummary {
     /// The program's own classes, by a hash of their names, ascending.
     classes: Vec<u64>,
 }
+
+encode_fields!(HeapSummary {
+    taken_at,
+    bytes,
+    tree,
+    classes
+});
 
 /// A process keeps at least this share of its own classes loaded from one dump to the next.
 const LEAST_SHARED_CLASSES: f64 = 0.5;

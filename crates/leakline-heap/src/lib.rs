@@ -41,6 +41,7 @@
 //! - `histogram`: sums by class.
 //! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `suspects`, `growth`: from places to findings. `analyze`: the report.
+//! - `heap_index`: all that was found as bytes, for a second look.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -52,6 +53,7 @@ mod dominators;
 mod error;
 mod graph;
 mod growth;
+mod heap_index;
 mod histogram;
 mod index;
 pub mod inspect;
@@ -76,6 +78,7 @@ pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;
 pub use graph::Heap;
 pub use growth::{HeapSummary, growth};
+pub use heap_index::{DumpIdentity, HeapIndex, IndexError, IndexSource, write_index};
 pub use load::{LoadOptions, Phase, Progress, References, Release, load};
 pub use reachability::Strength;
 pub use report::*;

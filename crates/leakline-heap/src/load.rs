@@ -2,6 +2,7 @@
 //! object, then the references. The passes over objects run in parallel over chunks of the dump.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use leakline_hprof::{
@@ -166,11 +167,14 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         classes: classes.classes,
         shapes,
         rows: links.rows,
-        edges: links.edges,
+        edges: links.edges.into(),
         roots,
         threads,
         facts,
         references: options.references,
+        retention: OnceLock::new(),
+        totals: OnceLock::new(),
+        histogram: OnceLock::new(),
         roots_lost: false,
     };
     heap.complete_roots();
@@ -346,7 +350,7 @@ struct Found {
 
 /// What the second finds.
 struct Links {
-    rows: Rows,
+    rows: Rows<'static>,
     edges: Vec<u32>,
     unresolved: u64,
 }

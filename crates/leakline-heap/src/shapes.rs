@@ -1,9 +1,11 @@
 //! Class and size of every object in four bytes: objects that share both have the same shape.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::classes::{ClassNumber, Classes};
 use crate::graph::NONE;
+use crate::heap_index::encode_fields;
 use crate::symbols::Symbol;
 
 /// What is the same for many objects.
@@ -19,12 +21,20 @@ pub(crate) struct Shape {
 }
 
 /// The shapes of all objects.
-pub(crate) struct Shapes {
+pub(crate) struct Shapes<'a> {
     table: Vec<Shape>,
-    of: Vec<u32>,
+    of: Cow<'a, [u32]>,
 }
 
-impl Shapes {
+encode_fields!(Shape {
+    class,
+    name,
+    size,
+    is_leaf
+});
+encode_fields!(Shapes<'a> { table, of });
+
+impl Shapes<'_> {
     /// From the class and the size of each object. `refers` tells of each class whether any of
     /// its objects has a row of references.
     pub(crate) fn new(
@@ -32,7 +42,7 @@ impl Shapes {
         mut class_of: Vec<ClassNumber>,
         sizes: Vec<u32>,
         refers: &[bool],
-    ) -> Shapes {
+    ) -> Shapes<'static> {
         /// Sizes below this are looked up by index.
         const SMALL: usize = 1 << 10;
         let mut table = Vec::new();
@@ -65,7 +75,7 @@ impl Shapes {
         }
         Shapes {
             table,
-            of: class_of,
+            of: class_of.into(),
         }
     }
 

@@ -12,7 +12,7 @@ pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
         ReferenceKinds::Strong => leakline_heap::References::Strong,
         ReferenceKinds::All => leakline_heap::References::All,
     };
-    let (findings, _) = dumps::analyze(&arguments.dumps, references)?;
+    let (findings, _) = dumps::analyze(&arguments.dumps, references, (&arguments.index).into())?;
     let (heap, growth) = (&findings.report, &findings.growth);
     let report = &arguments.report;
     let text = heap_report::render(heap, growth, report.format.into());

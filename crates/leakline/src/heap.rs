@@ -4,13 +4,15 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use leakline_heap::inspect::{Filter, InspectError, Inspector, Query};
-use leakline_heap::{LoadOptions, References, load};
+use leakline_heap::{AnalyzeOptions, Heap, HeapError, LoadOptions, References, analyze, load};
+use leakline_investigate::gather::{self, Dump};
 use leakline_investigate::inspect_report::{self, Answer, InspectReport};
 
 use crate::args::{
     FilterArguments, Format, HeapArguments, HeapQuestion, InspectArguments, ReferenceKinds,
 };
-use crate::progress::Progress;
+use crate::dumps::DumpOnDisk;
+use crate::progress::{Progress, Step};
 use crate::{Outcome, dumps, output};
 
 /// Puts the question to the dump and writes the answer.
@@ -43,25 +45,39 @@ pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyhow::Result<String> {
-    let cannot = || format!("cannot look into {}", dump.display());
-    let bar = Progress::bar("reading");
-    let file = dumps::open(dump, &bar)?;
+/// The question itself; how long it takes depends on it.
+const ANSWERING: Step = Step::new("answering", 10.0);
+
+const STEPS: &[Step] = &[
+    dumps::INFLATING,
+    dumps::SCANNING,
+    dumps::LINKING,
+    dumps::RETAINING,
+    ANSWERING,
+];
+
+fn ask(question: &HeapQuestion, path: &Path, inspect: &InspectArguments) -> anyhow::Result<String> {
+    let cannot = || format!("cannot look into {}", path.display());
+    let bar = Progress::over(STEPS);
     let tell = |phase, share| bar.set(dumps::phase_name(phase), share);
-    let options = LoadOptions {
-        references: match inspect.references {
-            ReferenceKinds::Strong => References::Strong,
-            ReferenceKinds::All => References::All,
-        },
-        progress: Some(&tell),
-        release: Some(&|range| file.release(range)),
+    let references = match inspect.references {
+        ReferenceKinds::Strong => References::Strong,
+        ReferenceKinds::All => References::All,
     };
-    let heap = load(file.as_slice(), &options).with_context(cannot)?;
-    tell(leakline_heap::Phase::Retain, 0.0);
-    let inspector = Inspector::new(&heap);
+    let dump = DumpOnDisk::find(path, references, (&inspect.index).into(), &bar);
+    // sums need nothing but what is in an index
+    let needs_bytes = !matches!(question, HeapQuestion::Histogram(_));
+    let heap = match indexed(&dump, needs_bytes)? {
+        Some(heap) => heap,
+        None => {
+            let bytes = dump.bytes()?;
+            loaded(&dump, bytes, references, &tell).with_context(cannot)?
+        }
+    };
+    let inspector = Inspector::with_progress(&heap, Some(&tell));
+    bar.set(ANSWERING.name, 0.0);
     let mut facts = inspector.facts().clone();
-    facts.complete &= file.problems().is_empty();
-    facts.problems.splice(0..0, file.problems().iter().cloned());
+    gather::add_problems(&mut facts, dump.problems());
     let render = |answer: Answer<'_>| {
         let report = InspectReport {
             dump: &facts,
@@ -75,7 +91,41 @@ fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyh
             Format::Json => inspect_report::render_json(&report),
         }
     };
-    answer(question, &inspector, file.as_slice(), inspect.limit, render).with_context(cannot)
+    let bytes = if needs_bytes { dump.bytes()? } else { &[] };
+    answer(question, &inspector, bytes, inspect.limit, render).with_context(cannot)
+}
+
+/// The heap as the index has it, if there is one that can be used.
+fn indexed<'d>(dump: &'d DumpOnDisk<'_>, needs_bytes: bool) -> anyhow::Result<Option<Heap<'d>>> {
+    let Some(index) = dump.index() else {
+        return Ok(None);
+    };
+    let bytes = needs_bytes.then(|| dump.bytes()).transpose()?;
+    let heap = index.heap(bytes);
+    Ok(heap.map_err(|error| dump.refuse_index(error)).ok())
+}
+
+/// The heap as it is read from the dump; the index is written if it is to be kept.
+fn loaded<'d>(
+    dump: &'d DumpOnDisk<'_>,
+    bytes: &'d [u8],
+    references: References,
+    progress: leakline_heap::Progress<'_>,
+) -> Result<Heap<'d>, HeapError> {
+    let options = LoadOptions {
+        references,
+        progress: Some(progress),
+        release: Some(&|range| dump.release(range)),
+    };
+    let heap = load(bytes, &options)?;
+    if dump.is_kept() {
+        let options = AnalyzeOptions {
+            progress: Some(progress),
+            ..AnalyzeOptions::default()
+        };
+        dump.keep(&heap, &analyze(&heap, &options));
+    }
+    Ok(heap)
 }
 
 fn answer(

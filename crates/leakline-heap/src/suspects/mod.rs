@@ -90,7 +90,7 @@ pub(crate) fn find(
 
 struct Court<'c, 'a> {
     heap: &'c Heap<'a>,
-    retention: &'c Retention,
+    retention: &'c Retention<'c>,
     places: &'c Places,
     tree: &'c PlaceTree,
     totals: &'c Totals,
