@@ -181,8 +181,9 @@ impl AsRef<[u8]> for DumpFile {
 }
 
 /// Linux maps so many bytes around a page that is read, so that reading on from the end of a range
-/// maps some of the range again.
-const FAULT_AROUND: usize = 64 << 10;
+/// maps some of the range again: 64 KiB, and since 6.18 the whole of what the page cache keeps in
+/// one piece, which is up to 2 MiB.
+const FAULT_AROUND: usize = 2 << 20;
 
 /// Bytes read at once from what is not mapped.
 const BUFFER: usize = 128 << 10;
