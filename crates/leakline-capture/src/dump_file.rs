@@ -2,20 +2,23 @@
 //!
 //! A plain file is mapped into memory. A gzip file (recognised by its first bytes, whatever its
 //! name; several members in a row, as the JDK itself writes them) is inflated into a temporary
-//! file that has no name, and so is gone when the process is, and that is mapped. Either way
-//! the bytes stay in the page cache and can leave our memory at any time
-//! ([`DumpFile::release`]).
+//! file that has no name, and so is gone when the process is, and that is mapped. It must be a
+//! file: a dump is read several times and at any place, and is larger than the memory that its
+//! analysis takes. Either way the bytes stay in the page cache and can leave our memory at any
+//! time ([`DumpFile::release`]).
+
+mod gzip;
+mod spool;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-use leakline_model::{ByteSize, grouped};
+use leakline_model::ByteSize;
 use memmap2::{Mmap, UncheckedAdvice};
 
-use crate::target::free_bytes;
+use spool::Spool;
 
 /// An open dump.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ impl DumpFile {
     }
 
     /// Opens the dump at `path`. While it is inflated, `progress` is called with the bytes of
-    /// the file that are done and those there are (0 when that is not known, as for a pipe).
+    /// the file that are done and those there are; not for a pipe, whose length is not known.
     pub fn open_with(
         path: impl AsRef<Path>,
         options: &OpenOptions,
@@ -108,35 +111,33 @@ impl DumpFile {
                 path: path.to_owned(),
             });
         }
-        let total = if metadata.is_file() {
-            metadata.len()
-        } else {
-            0
-        };
-        let spool = || Spool::new(path, metadata.is_file(), options);
         let mut source = BufReader::with_capacity(BUFFER, file);
         let is_gzip = source
             .fill_buf()
             .map_err(error("read"))?
-            .starts_with(&[0x1f, 0x8b]);
-        if is_gzip {
-            let mut source = MultiGzDecoder::new(Counted { source, bytes: 0 });
-            spool()?.fill(
-                &mut source,
-                |source| source.get_ref().bytes,
-                total,
-                progress,
-            )
-        } else if metadata.is_file() {
-            let map = map(&source.into_inner()).map_err(error("map"))?;
-            Ok(DumpFile {
-                map,
+            .starts_with(&gzip::MAGIC);
+        if metadata.is_file() {
+            let file = DumpFile {
+                map: map(&source.into_inner()).map_err(error("map"))?,
                 problems: Vec::new(),
-            })
+            };
+            if !is_gzip {
+                return Ok(file);
+            }
+            let mut spool = Spool::new(path, true, options)?;
+            let problem = gzip::inflate(&file, &mut spool, progress)?;
+            spool.finish(problem)
         } else {
             // a pipe cannot be mapped
-            let mut source = Counted { source, bytes: 0 };
-            spool()?.fill(&mut source, |source| source.bytes, total, progress)
+            let mut spool = Spool::new(path, false, options)?;
+            if is_gzip {
+                let problem = gzip::inflate_pipe(source, &mut spool)?;
+                return spool.finish(problem);
+            }
+            match spool.append(&mut source, |_| ())? {
+                None => spool.finish(None),
+                Some(failure) => Err(error("read")(failure)),
+            }
         }
     }
 
@@ -180,157 +181,12 @@ impl AsRef<[u8]> for DumpFile {
 }
 
 /// Linux maps so many bytes around a page that is read, so that reading on from the end of a range
-/// maps some of the range again.
-const FAULT_AROUND: usize = 64 << 10;
+/// maps some of the range again: 64 KiB, and since 6.18 the whole of what the page cache keeps in
+/// one piece, which is up to 2 MiB.
+const FAULT_AROUND: usize = 2 << 20;
 
+/// Bytes read at once from what is not mapped.
 const BUFFER: usize = 128 << 10;
-
-/// A nameless file that a dump is inflated into.
-struct Spool<'a> {
-    path: &'a Path,
-    directory: PathBuf,
-    file: File,
-    limit: u64,
-}
-
-impl<'a> Spool<'a> {
-    fn new(path: &'a Path, is_on_disk: bool, options: &OpenOptions) -> Result<Self, DumpFileError> {
-        let beside = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let candidates = match &options.temporary_directory {
-            Some(directory) => vec![directory.clone()],
-            // the system's temporary directory is often kept in memory, the dump's own is not
-            None if is_on_disk => vec![beside.to_owned(), std::env::temp_dir()],
-            None => vec![std::env::temp_dir()],
-        };
-        let mut failure = None;
-        for directory in candidates {
-            match tempfile::tempfile_in(&directory) {
-                Ok(file) => {
-                    let limit = options.max_inflated_bytes.unwrap_or_else(|| {
-                        let free = free_bytes(&file).unwrap_or(u64::MAX);
-                        free - free / 10
-                    });
-                    return Ok(Spool {
-                        path,
-                        directory,
-                        file,
-                        limit,
-                    });
-                }
-                Err(source) => failure = Some((directory, source)),
-            }
-        }
-        let (directory, source) =
-            failure.unwrap_or_else(|| (beside.to_owned(), io::ErrorKind::NotFound.into()));
-        Err(DumpFileError::Io {
-            action: "inflate the dump in",
-            path: directory,
-            source,
-        })
-    }
-
-    /// Takes everything that `source` gives, up to the limit. What comes before damage is kept.
-    fn fill<R: Read>(
-        mut self,
-        source: &mut R,
-        done: impl Fn(&R) -> u64,
-        total: u64,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<DumpFile, DumpFileError> {
-        let mut buffer = vec![0; BUFFER];
-        let mut bytes: u64 = 0;
-        let mut problems = Vec::new();
-        loop {
-            let count = match source.read(&mut buffer) {
-                Ok(0) => {
-                    progress(done(source), total);
-                    break;
-                }
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) if bytes == 0 => {
-                    return Err(DumpFileError::NotGzip {
-                        path: self.path.to_owned(),
-                        source,
-                    });
-                }
-                Err(error) => {
-                    problems.push(problem(&error, bytes, done(source), total));
-                    break;
-                }
-            };
-            bytes += count as u64;
-            if bytes > self.limit {
-                return Err(DumpFileError::TooLarge {
-                    path: self.path.to_owned(),
-                    directory: self.directory,
-                    limit: self.limit,
-                });
-            }
-            let chunk = buffer.get(..count).unwrap_or_default();
-            self.file
-                .write_all(chunk)
-                .map_err(|source| DumpFileError::Io {
-                    action: "inflate the dump in",
-                    path: self.directory.clone(),
-                    source,
-                })?;
-            progress(done(source), total);
-        }
-        let map = map(&self.file).map_err(|source| DumpFileError::Io {
-            action: "map the inflated dump in",
-            path: self.directory.clone(),
-            source,
-        })?;
-        Ok(DumpFile { map, problems })
-    }
-}
-
-fn problem(error: &io::Error, inflated: u64, read: u64, total: u64) -> String {
-    let inflated = grouped(inflated);
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        format!(
-            "the gzip file ends early, at byte {}; {inflated} bytes could be inflated, whatever \
-             follows is missing",
-            grouped(read)
-        )
-    } else {
-        format!(
-            "the gzip file is damaged near byte {} of {} ({error}); {inflated} bytes could be \
-             inflated, the rest is left out",
-            grouped(read),
-            grouped(total)
-        )
-    }
-}
-
-/// Counts the bytes that are taken from it.
-struct Counted<R> {
-    source: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.bytes += count as u64;
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.source.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.bytes += amount as u64;
-        self.source.consume(amount);
-    }
-}
 
 /// Maps a whole file for reading; `None` when it is empty.
 #[allow(
@@ -352,6 +208,8 @@ fn map(file: &File) -> io::Result<Option<Mmap>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use expect_test::{Expect, expect};
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -456,7 +314,7 @@ mod tests {
             &[&packed[..], b"garbage that is no member"].concat(),
             &content,
             expect![
-                "the gzip file is damaged near byte 527,081 of 527,096 (invalid gzip header); 700,000 bytes could be inflated, the rest is left out"
+                "the gzip file is damaged near byte 527,081 (invalid gzip header); 700,000 bytes could be inflated, the rest is left out"
             ],
         );
         let mut damaged = packed.clone();
@@ -465,7 +323,7 @@ mod tests {
             &damaged,
             &content,
             expect![
-                "the gzip file is damaged near byte 527,071 of 527,071 (corrupt gzip stream does not have a matching checksum); 700,001 bytes could be inflated, the rest is left out"
+                "the gzip file is damaged near byte 527,071 (corrupt gzip stream does not have a matching checksum); 700,001 bytes could be inflated, the rest is left out"
             ],
         );
     }

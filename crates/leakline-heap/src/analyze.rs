@@ -2,11 +2,10 @@
 
 use crate::graph::Heap;
 use crate::growth::{HeapSummary, History};
-use crate::histogram::histogram;
 use crate::load::{Phase, Progress};
 use crate::native::Native;
 use crate::place_tree::PlaceTree;
-use crate::places::{self, Places};
+use crate::places::Places;
 use crate::reachability::Strength;
 use crate::report::{
     DominatorRow, GrowthRow, HeapReport, LocalRow, NativeHolder, NativeMemory, ThreadRow, Totals,
@@ -68,24 +67,25 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
         }
     };
     progress(Phase::Retain, 0.0);
-    let retention = Retention::of(heap, &places::detached(heap));
+    let retention = heap.retention(&|part| progress(Phase::Retain, part));
     progress(Phase::Report, 0.0);
     let Native { owners, memory } = Native::of(heap, &retention.strengths);
     let ((totals, histogram), places) = rayon::join(
-        || (totals(heap, &retention), histogram(heap, &retention)),
-        || Places::of(heap, &retention, &owners),
+        || (*heap.totals(), heap.histogram().to_vec()),
+        || {
+            let told = |part| progress(Phase::Report, 0.8 * part);
+            Places::of(heap, retention, &owners, &told)
+        },
     );
-    progress(Phase::Report, 0.6);
     let tree = PlaceTree::new(&places);
     let summary = HeapSummary::new(heap, &totals, &tree);
     let compared = || options.earlier.iter().chain([&summary]);
     let history =
         (!options.earlier.is_empty()).then(|| History::new(compared(), &tree, options.warmed_up));
-    let waste = waste(heap, &retention, &places);
-    progress(Phase::Report, 0.7);
+    let waste = waste(heap, retention, &places);
     let found = suspects::find(
         heap,
-        &retention,
+        retention,
         &places,
         &waste,
         &tree,
@@ -107,8 +107,8 @@ pub fn analyze(heap: &Heap<'_>, options: &AnalyzeOptions<'_>) -> Analysis {
         compared: compared().map(HeapSummary::taken_at).collect(),
         comparison_problems: Vec::new(),
         histogram,
-        dominators: dominators(heap, &retention, options.dominators),
-        threads: threads(heap, &retention, options.threads),
+        dominators: dominators(heap, retention, options.dominators),
+        threads: threads(heap, retention, options.threads),
     };
     progress(Phase::Report, 1.0);
     Analysis {

@@ -2,9 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
+
 /// A set of objects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bits(Vec<u64>);
+
+impl Encode<'_> for Bits {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.0.encode(to);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        Encode::decode(from).map(Bits)
+    }
+}
 
 impl Bits {
     /// The empty set, with room for objects below `len`.
@@ -103,6 +114,8 @@ pub(crate) struct RankedBits {
     /// Members before each block of [`Self::BLOCK`] words.
     ranks: Vec<u32>,
 }
+
+encode_fields!(RankedBits { bits, ranks });
 
 impl RankedBits {
     const BLOCK: usize = 8;

@@ -149,10 +149,16 @@ fn describe(
             }
             value => {
                 class.static_primitive_bytes += dump_bytes(value.value_type(), 8);
-                let is_number = matches!(value, Value::Int(_) | Value::Long(_));
+                let number = match value {
+                    Value::Int(value) => u64::try_from(value).ok(),
+                    Value::Long(value) => u64::try_from(value).ok(),
+                    _ => None,
+                };
                 let named = names.string(field.name_id);
-                if is_number && named.is_some_and(|name| collections::is_limit(&name)) {
-                    class.static_limits.push((name(field.name_id).0, value));
+                if let Some(number) = number
+                    && named.is_some_and(|name| collections::is_limit(&name))
+                {
+                    class.static_limits.push((name(field.name_id).0, number));
                 }
             }
         }

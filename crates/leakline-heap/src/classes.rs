@@ -1,8 +1,9 @@
 //! The loaded classes: names, hierarchy, and where in an instance its references stand.
 
-use leakline_hprof::{PrimitiveType, Value, ValueType};
+use leakline_hprof::{PrimitiveType, ValueType};
 
 use crate::graph::NONE;
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
 use crate::reachability::Strength;
 use crate::symbols::{Symbol, Symbols};
 
@@ -52,7 +53,7 @@ pub(crate) struct Class {
     /// Names of the static fields that hold references.
     pub(crate) static_slots: Vec<Symbol>,
     /// Static numbers whose names speak of a limit, with their values.
-    pub(crate) static_limits: Vec<(Symbol, Value)>,
+    pub(crate) static_limits: Vec<(Symbol, u64)>,
     /// Those of the static fields that the class object holds. The others the dump makes up:
     /// `<resolved_references>` and the constant pool hang on the class elsewhere.
     pub(crate) static_references: u32,
@@ -68,6 +69,62 @@ pub(crate) struct Class {
     /// False for classes that the dump mentions but does not describe.
     pub(crate) described: bool,
 }
+
+impl Encode<'_> for ClassKind {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        to.put(&[match self {
+            ClassKind::Plain => 0,
+            ClassKind::ObjectArray => 1,
+            ClassKind::PrimitiveArray(element) => element.code(),
+        }]);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        Some(match u8::decode(from)? {
+            0 => ClassKind::Plain,
+            1 => ClassKind::ObjectArray,
+            code => ClassKind::PrimitiveArray(PrimitiveType::from_code(code)?),
+        })
+    }
+}
+
+impl Encode<'_> for ValueType {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        to.put(&[self.code()]);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        ValueType::from_code(u8::decode(from)?)
+    }
+}
+
+encode_fields!(Field { name, value_type });
+encode_fields!(Slot {
+    name,
+    declared_by,
+    offset
+});
+encode_fields!(Class {
+    id,
+    name,
+    object,
+    superclass,
+    loader,
+    kind,
+    fields,
+    slots,
+    static_slots,
+    static_limits,
+    static_references,
+    static_primitive_bytes,
+    dump_size,
+    stack_words_at,
+    referent,
+    described,
+});
+encode_fields!(Classes {
+    table,
+    by_object,
+    class_class
+});
 
 /// References of a class object that stand before those of its static fields.
 pub(crate) const CLASS_SLOTS: [&str; 4] = [

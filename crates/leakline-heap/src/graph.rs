@@ -13,13 +13,21 @@
 //!
 //! Memory: 4 bytes and a few bits per object, 4 bytes per reference, and the index.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use crate::analyze::totals;
 use crate::classes::{Class, ClassKind, ClassNumber, Classes};
+use crate::heap_index::encode_fields;
+use crate::histogram::histogram;
 use crate::index::AddressIndex;
 use crate::layout::Layout;
 use crate::load::References;
+use crate::places;
 use crate::reachability::Strength;
 use crate::records::RecordIndex;
-use crate::report::DumpFacts;
+use crate::report::{ClassRow, DumpFacts, Totals};
+use crate::retention::Retention;
 use crate::roots::{Root, Thread};
 use crate::rows::Rows;
 use crate::shapes::Shapes;
@@ -39,10 +47,10 @@ pub struct Heap<'a> {
     pub(crate) index: AddressIndex,
     pub(crate) symbols: Symbols,
     pub(crate) classes: Classes,
-    pub(crate) shapes: Shapes,
+    pub(crate) shapes: Shapes<'a>,
     pub(crate) layout: Layout,
-    pub(crate) rows: Rows,
-    pub(crate) edges: Vec<u32>,
+    pub(crate) rows: Rows<'a>,
+    pub(crate) edges: Cow<'a, [u32]>,
     /// By class: the class object, unless it is a root; then the reference to it says nothing.
     pub(crate) class_edges: Vec<u32>,
     pub(crate) roots: Vec<Root>,
@@ -50,9 +58,36 @@ pub struct Heap<'a> {
     pub(crate) values: Values,
     pub(crate) facts: DumpFacts,
     pub(crate) references: References,
+    /// See [`Heap::retention`].
+    pub(crate) retention: OnceLock<Retention<'a>>,
+    /// See [`Heap::totals`].
+    pub(crate) totals: OnceLock<Totals>,
+    /// See [`Heap::histogram`].
+    pub(crate) histogram: OnceLock<Vec<ClassRow>>,
     /// Whether stand-ins replace roots that are missing from the dump.
     pub(crate) roots_lost: bool,
 }
+
+encode_fields!(Heap<'a> {
+    records,
+    index,
+    symbols,
+    classes,
+    shapes,
+    layout,
+    rows,
+    edges,
+    class_edges,
+    roots,
+    threads,
+    values,
+    facts,
+    references,
+    retention,
+    totals,
+    histogram,
+    roots_lost
+});
 
 impl<'a> Heap<'a> {
     /// Number of objects, unreachable ones included.
@@ -78,6 +113,25 @@ impl<'a> Heap<'a> {
     /// The live threads.
     pub fn threads(&self) -> &[Thread] {
         &self.threads
+    }
+
+    /// What each object is held by and what it retains; computed when it is first asked for, and
+    /// `progress` told how far that is, 0 to 1.
+    pub(crate) fn retention(&self, progress: &dyn Fn(f32)) -> &Retention<'a> {
+        self.retention
+            .get_or_init(|| Retention::of(self, &places::detached(self), progress))
+    }
+
+    /// Sums over the heap; computed when they are first asked for.
+    pub(crate) fn totals(&self) -> &Totals {
+        self.totals
+            .get_or_init(|| totals(self, self.retention(&|_| ())))
+    }
+
+    /// Sums by class, most bytes first; computed when they are first asked for.
+    pub(crate) fn histogram(&self) -> &[ClassRow] {
+        self.histogram
+            .get_or_init(|| histogram(self, self.retention(&|_| ())))
     }
 
     /// The index of the object with this id.

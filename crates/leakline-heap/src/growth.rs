@@ -11,6 +11,7 @@ use leakline_model::Timestamp;
 
 use crate::collections::{Owner, owner, short_name};
 use crate::graph::Heap;
+use crate::heap_index::encode_fields;
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::report::{GrowthKind, GrowthRate, GrowthRow, Per, SuspectGrowth, Totals};
 use crate::suspects::{Limits, Measure, Pile, Wording, piles};
@@ -41,6 +42,20 @@ struct PlaceSize {
     /// Those outside of the heap included.
     bytes: u64,
 }
+
+encode_fields!(HeapSummary {
+    taken_at,
+    bytes,
+    native,
+    places,
+    classes
+});
+encode_fields!(PlaceSize {
+    path,
+    class,
+    objects,
+    bytes
+});
 
 /// A process keeps at least this share of its own classes loaded from one dump to the next.
 const LEAST_SHARED_CLASSES: f64 = 0.5;

@@ -9,7 +9,7 @@ use crate::symbols::Symbol;
 /// from different loaders share a row.
 struct Histogram<'h, 'a> {
     heap: &'h Heap<'a>,
-    retention: &'h Retention,
+    retention: &'h Retention<'h>,
     rows: Vec<Row>,
 }
 

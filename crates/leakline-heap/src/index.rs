@@ -10,6 +10,8 @@
 //! bytes of heap; the worst input (every object on a page and a run of its own) costs 92 bytes
 //! per object.
 
+use crate::heap_index::encode_fields;
+
 /// Words of 64 slots in a page.
 const WORDS: usize = 8;
 /// Slots in a page.
@@ -172,6 +174,20 @@ pub(crate) struct AddressIndex {
     bits: Vec<[u64; WORDS]>,
     len: u32,
 }
+
+encode_fields!(Run {
+    first_page,
+    position,
+    pages
+});
+encode_fields!(AddressIndex {
+    shift,
+    runs,
+    ranks,
+    ranks_of_words,
+    bits,
+    len
+});
 
 impl AddressIndex {
     /// How many objects there are.

@@ -25,10 +25,9 @@ pub use threads::{FrameView, ThreadView, Threads};
 
 use leakline_model::Glob;
 
-use crate::analyze::totals;
-use crate::bits::Bits;
 use crate::collections::short_name;
 use crate::graph::{Heap, NONE};
+use crate::load::{Phase, Progress};
 use crate::reachability::Strength;
 use crate::report::{ClassRow, DumpFacts, Totals};
 use crate::retention::{Retention, Visitor};
@@ -36,8 +35,7 @@ use crate::retention::{Retention, Visitor};
 /// Answers questions about a heap.
 pub struct Inspector<'h, 'a> {
     heap: &'h Heap<'a>,
-    retention: Retention,
-    totals: Totals,
+    retention: &'h Retention<'a>,
 }
 
 /// Which rows of an answer are wanted.
@@ -152,13 +150,18 @@ impl<'h, 'a> Inspector<'h, 'a> {
     ///
     /// Memory, besides the heap's own: up to 60 bytes per object while it runs, 20 after.
     pub fn new(heap: &'h Heap<'a>) -> Self {
-        let retention = Retention::of(heap, &Bits::new(heap.len()));
-        let totals = totals(heap, &retention);
-        Inspector {
-            heap,
-            retention,
-            totals,
-        }
+        Inspector::with_progress(heap, None)
+    }
+
+    /// The same; `progress` is told how far that is.
+    pub fn with_progress(heap: &'h Heap<'a>, progress: Option<Progress<'_>>) -> Self {
+        let tell = |part: f32| {
+            if let Some(progress) = progress {
+                progress(Phase::Retain, part);
+            }
+        };
+        let retention = heap.retention(&tell);
+        Inspector { heap, retention }
     }
 
     /// What the dump is and what was wrong with it.
@@ -168,7 +171,7 @@ impl<'h, 'a> Inspector<'h, 'a> {
 
     /// Sums over the heap.
     pub fn totals(&self) -> &Totals {
-        &self.totals
+        self.heap.totals()
     }
 
     /// Classes by shallow size.
@@ -178,7 +181,7 @@ impl<'h, 'a> Inspector<'h, 'a> {
     /// When no class matches.
     pub fn histogram(&self, filter: &Filter) -> Result<Histogram, InspectError> {
         self.classes(filter)?;
-        let mut rows = crate::histogram::histogram(self.heap, &self.retention);
+        let mut rows = self.heap.histogram().to_vec();
         rows.retain(|row| {
             let is_named = |glob: &Glob| glob.matches(&row.class);
             filter.class.as_ref().is_none_or(is_named)

@@ -281,6 +281,12 @@ pub(crate) const COLLECTED_THREAD_LOCALS: KnownHolder = KnownHolder {
         drops such values only when it happens to come across them",
 };
 
+/// All that is known.
+pub(crate) fn all() -> impl Iterator<Item = KnownHolder> {
+    let entries = ENTRIES.iter().map(|entry| entry.known);
+    entries.chain([COLLECTED_THREAD_LOCALS])
+}
+
 /// What is known of a field, given whether its object's class is or inherits from a class.
 pub(crate) fn known_holder(field: &str, inherits: impl Fn(&str) -> bool) -> Option<KnownHolder> {
     ENTRIES

@@ -18,6 +18,7 @@ use leakline_hprof::{PrimitiveType, Version};
 
 use crate::classes::{ClassKind, Classes, Field};
 use crate::graph::SIZE_UNIT;
+use crate::heap_index::encode_fields;
 use crate::index::AddressIndex;
 use crate::passes::ShapeKind;
 use crate::shapes::{ShapeNumber, ShapeNumbers};
@@ -34,6 +35,13 @@ pub(crate) struct Layout {
     /// Sizes are multiples of this.
     alignment: u32,
 }
+
+encode_fields!(Layout {
+    header,
+    reference,
+    array_header,
+    alignment
+});
 
 const fn layout(header: u32, reference: u32, array_header: u32) -> Layout {
     Layout {

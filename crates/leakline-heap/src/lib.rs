@@ -45,6 +45,7 @@
 //! - `inspect`: looking at single objects, classes, threads and strings.
 //! - `trend`: how a size changes over dumps. `suspects`, `growth`: from places to findings.
 //!   `analyze`: the report.
+//! - `heap_index`: all that was found as bytes, for a second look.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -59,6 +60,7 @@ mod error;
 mod fields;
 mod graph;
 mod growth;
+mod heap_index;
 mod histogram;
 mod index;
 pub mod inspect;
@@ -91,6 +93,7 @@ pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;
 pub use graph::Heap;
 pub use growth::HeapSummary;
+pub use heap_index::{DumpIdentity, HeapIndex, IndexError, IndexSource, write_index};
 pub use load::{LoadOptions, Phase, Progress, References, Release, load};
 pub use reachability::Strength;
 pub use report::*;

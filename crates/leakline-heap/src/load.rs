@@ -2,6 +2,7 @@
 //! then the references.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use leakline_hprof::{Dump, HprofFile};
 
@@ -189,12 +190,15 @@ pub fn load<'a>(bytes: &'a [u8], options: &LoadOptions<'_>) -> Result<Heap<'a>, 
         shapes,
         layout,
         rows: links.rows,
-        edges: links.edges,
+        edges: links.edges.into(),
         roots,
         threads,
         values,
         facts,
         references: options.references,
+        retention: OnceLock::new(),
+        totals: OnceLock::new(),
+        histogram: OnceLock::new(),
         roots_lost: false,
     };
     heap.complete_roots();

@@ -116,7 +116,7 @@ pub(crate) struct Found {
 
 /// What [`ObjectPasses::links`] finds.
 pub(crate) struct Links {
-    pub(crate) rows: Rows,
+    pub(crate) rows: Rows<'static>,
     pub(crate) edges: Vec<u32>,
     /// References to objects that the dump does not contain.
     pub(crate) unresolved: u64,

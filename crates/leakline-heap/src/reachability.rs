@@ -9,6 +9,7 @@
 //! before weak ones.
 
 use crate::graph::{Heap, NONE};
+use crate::heap_index::encode_variants;
 
 /// How strongly an object is held, strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -29,6 +30,15 @@ pub enum Strength {
 }
 
 impl Strength {
+    /// By number.
+    pub(crate) const ALL: [Strength; 6] = [
+        Strength::Strong,
+        Strength::Soft,
+        Strength::Final,
+        Strength::Weak,
+        Strength::Phantom,
+        Strength::Unreachable,
+    ];
     pub(crate) const WEAKER: [Strength; 4] = [
         Strength::Soft,
         Strength::Final,
@@ -36,6 +46,15 @@ impl Strength {
         Strength::Phantom,
     ];
 }
+
+encode_variants!(Strength {
+    Strong,
+    Soft,
+    Final,
+    Weak,
+    Phantom,
+    Unreachable
+});
 
 /// The strength of every object.
 pub(crate) fn strengths(heap: &Heap<'_>) -> Vec<Strength> {

@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use leakline_hprof::{HeapRecord, HeapSegment, HprofError};
+use leakline_hprof::{HeapRecord, HeapSegment, HprofError, IdentifierSize};
+
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
 
 use crate::index::AddressIndex;
 
@@ -76,6 +78,42 @@ impl Chunk {
 pub(crate) struct RecordIndex<'a> {
     segments: Vec<HeapSegment<'a>>,
     chunks: Vec<Chunk>,
+}
+
+encode_fields!(Chunk {
+    segment,
+    start,
+    end,
+    least_id,
+    greatest_id,
+    objects,
+    ascending
+});
+encode_fields!(RecordIndex<'a> { segments, chunks });
+
+/// Where it stands in the dump.
+impl<'a> Encode<'a> for HeapSegment<'a> {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.offset.encode(to);
+        to.put(&(self.bytes.len() as u64).to_le_bytes());
+        to.put(&[self.identifier_size.bytes() as u8]);
+        self.truncated.encode(to);
+        self.dump.encode(to);
+    }
+    fn decode(from: &mut Decoder<'a>) -> Option<Self> {
+        let (offset, length) = Encode::decode(from)?;
+        Some(HeapSegment {
+            offset,
+            bytes: from.of_dump(offset, length)?,
+            identifier_size: match u8::decode(from)? {
+                4 => IdentifierSize::Four,
+                8 => IdentifierSize::Eight,
+                _ => return None,
+            },
+            truncated: Encode::decode(from)?,
+            dump: Encode::decode(from)?,
+        })
+    }
 }
 
 impl<'a> RecordIndex<'a> {

@@ -2,6 +2,7 @@
 
 use leakline_hprof::{GcRoot, GcRootKind, Line, java_class_name};
 
+use crate::heap_index::{encode_fields, encode_variants};
 use crate::index::AddressIndex;
 use crate::scan::Names;
 
@@ -40,6 +41,19 @@ pub enum RootKind {
 }
 
 impl RootKind {
+    pub(crate) const ALL: [RootKind; 10] = [
+        RootKind::SystemClass,
+        RootKind::Thread,
+        RootKind::JniGlobal,
+        RootKind::ThreadStack,
+        RootKind::Monitor,
+        RootKind::VirtualMachine,
+        RootKind::Finalizing,
+        RootKind::VirtualThread,
+        RootKind::Unknown,
+        RootKind::StandIn,
+    ];
+
     /// In the words of reports.
     pub fn text(self) -> &'static str {
         match self {
@@ -56,6 +70,33 @@ impl RootKind {
         }
     }
 }
+
+encode_variants!(RootKind {
+    SystemClass,
+    Thread,
+    JniGlobal,
+    ThreadStack,
+    Monitor,
+    VirtualMachine,
+    Finalizing,
+    Unknown,
+    VirtualThread,
+    StandIn
+});
+encode_fields!(Root { object, kind });
+encode_fields!(Thread {
+    object,
+    name,
+    frames,
+    locals,
+    serial
+});
+encode_fields!(Frame {
+    class,
+    method,
+    position
+});
+encode_fields!(Local { frame, object });
 
 /// A live thread.
 #[derive(Clone, Debug)]

@@ -5,34 +5,41 @@
 //! one. A row starts where the one of the row before it stands, and the position of every
 //! sixteenth is kept, so that a lookup reads a word or two.
 
+use std::borrow::Cow;
+
+use crate::heap_index::encode_fields;
+
 /// The rows of all objects.
-pub(crate) struct Rows {
-    bits: Vec<u64>,
+pub(crate) struct Rows<'a> {
+    bits: Cow<'a, [u64]>,
     /// The bit where every [`Self::SAMPLE`]th row starts.
-    starts: Vec<u64>,
+    starts: Cow<'a, [u64]>,
     edges: usize,
 }
 
-impl Rows {
+encode_fields!(Rows<'a> { bits, starts, edges });
+
+impl Rows<'_> {
     const SAMPLE: usize = 16;
 
-    pub(crate) fn from_lengths(lengths: &[u32]) -> Rows {
+    pub(crate) fn from_lengths(lengths: &[u32]) -> Rows<'static> {
         let edges: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
-        let mut rows = Rows {
-            bits: vec![0; (edges as usize + lengths.len()).div_ceil(64)],
-            starts: Vec::with_capacity(lengths.len().div_ceil(Self::SAMPLE)),
-            edges: edges as usize,
-        };
+        let mut bits = vec![0; (edges as usize + lengths.len()).div_ceil(64)];
+        let mut starts = Vec::with_capacity(lengths.len().div_ceil(Self::SAMPLE));
         let mut bit = 0u64;
         for some in lengths.chunks(Self::SAMPLE) {
-            rows.starts.push(bit);
+            starts.push(bit);
             for length in some {
                 bit += u64::from(*length);
-                rows.bits[(bit / 64) as usize] |= 1 << (bit % 64);
+                bits[(bit / 64) as usize] |= 1 << (bit % 64);
                 bit += 1;
             }
         }
-        rows
+        Rows {
+            bits: bits.into(),
+            starts: starts.into(),
+            edges: edges as usize,
+        }
     }
 
     /// The row of an object, as positions in the list of all references.

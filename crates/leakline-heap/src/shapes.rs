@@ -4,12 +4,14 @@
 //! can number them before any class is known ([`ShapeNumbers`]). What a shape is, and how large
 //! its objects are, is settled afterwards once for each shape.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use leakline_hprof::{HeapRecord, PrimitiveType};
 
 use crate::classes::ClassNumber;
+use crate::heap_index::encode_fields;
 use crate::symbols::Symbol;
 
 /// What objects of one shape have in common, as their records say it.
@@ -146,15 +148,26 @@ pub(crate) struct Shape {
 }
 
 /// The shapes of all objects.
-pub(crate) struct Shapes {
+pub(crate) struct Shapes<'a> {
     table: Vec<Shape>,
-    of: Vec<ShapeNumber>,
+    of: Cow<'a, [ShapeNumber]>,
 }
 
-impl Shapes {
+encode_fields!(Shape {
+    class,
+    name,
+    size,
+    is_leaf
+});
+encode_fields!(Shapes<'a> { table, of });
+
+impl Shapes<'_> {
     /// `of` holds positions in `table`, by object.
-    pub(crate) fn new(table: Vec<Shape>, of: Vec<ShapeNumber>) -> Shapes {
-        Shapes { table, of }
+    pub(crate) fn new(table: Vec<Shape>, of: Vec<ShapeNumber>) -> Shapes<'static> {
+        Shapes {
+            table,
+            of: of.into(),
+        }
     }
 
     /// Number of objects.

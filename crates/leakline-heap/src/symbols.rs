@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::heap_index::{Decoder, Encode, Encoder};
+
 /// An interned name. Numbers follow the order of first use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Symbol(pub(crate) u32);
@@ -13,6 +15,26 @@ pub(crate) struct Symbol(pub(crate) u32);
 pub(crate) struct Symbols {
     numbers: HashMap<Arc<str>, Symbol>,
     names: Vec<Arc<str>>,
+}
+
+impl Encode<'_> for Symbol {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.0.encode(to);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        Encode::decode(from).map(Symbol)
+    }
+}
+
+impl Encode<'_> for Symbols {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.names.encode(to);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        let names: Vec<Arc<str>> = Encode::decode(from)?;
+        let numbers = names.iter().cloned().zip((0..).map(Symbol)).collect();
+        Some(Symbols { numbers, names })
+    }
 }
 
 impl Symbols {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::bits::{Bits, RankedBits};
+use crate::heap_index::encode_fields;
 
 /// The lower half of an array's hash, and the array.
 type Hashed = (u32, u32);
@@ -82,6 +83,12 @@ pub(crate) struct Twins {
     groups: Vec<u32>,
     count: usize,
 }
+
+encode_fields!(Twins {
+    members,
+    groups,
+    count
+});
 
 impl Twins {
     /// From the arrays of a heap of so many objects.

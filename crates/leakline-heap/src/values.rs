@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::bits::{Bits, SharedBits};
 use crate::classes::{ClassKind, ClassNumber, Classes, dump_bytes};
+use crate::heap_index::encode_fields;
 use crate::shapes::Shapes;
 use crate::symbols::Symbols;
 use crate::twins::{Adder, HashedArrays, Twins, hash};
@@ -85,6 +86,12 @@ impl Values {
         self.fields.iter().copied()
     }
 }
+
+encode_fields!(Values {
+    fields,
+    zeros,
+    twins
+});
 
 /// Collects values as the records of a dump are passed over, from several threads.
 pub(crate) struct ValueRecorder<'r> {

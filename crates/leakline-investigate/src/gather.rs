@@ -13,7 +13,7 @@ use leakline_model::{ProcessKey, TimeRange, Timestamp};
 
 use crate::case::{CaseFile, Surroundings};
 
-pub use dumps::{DumpOptions, analyze};
+pub use dumps::{Dump, DumpOptions, add_problems, analyze, analyze_indexed};
 
 /// What the report needs to know beside the case: the plot, and the versions that started.
 pub fn surroundings(

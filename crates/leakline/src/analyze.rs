@@ -12,7 +12,8 @@ pub fn run(arguments: &AnalyzeArguments) -> anyhow::Result<Outcome> {
         ReferenceKinds::Strong => leakline_heap::References::Strong,
         ReferenceKinds::All => leakline_heap::References::All,
     };
-    let (findings, _) = dumps::analyze(&arguments.dumps, references, false)?;
+    let indexes = (&arguments.index).into();
+    let (findings, _) = dumps::analyze(&arguments.dumps, references, false, indexes)?;
     let (heap, growth) = (&findings.report, &findings.growth);
     let report = &arguments.report;
     let text = heap_report::render(heap, growth, report.format.into());

@@ -158,9 +158,23 @@ pub struct AnalyzeArguments {
     /// Which references hold memory
     #[arg(long, value_enum, default_value_t = ReferenceKinds::Strong)]
     pub references: ReferenceKinds,
+    /// Whether to use and keep indexes
+    #[command(flatten)]
+    pub index: IndexArguments,
     /// How to write the report
     #[command(flatten)]
     pub report: ReportArguments,
+}
+
+/// Use of indexes.
+#[derive(Debug, Args)]
+pub struct IndexArguments {
+    /// Keep an index beside the dump (DUMP.leakline-index), so that later looks open at once
+    #[arg(long)]
+    pub index: bool,
+    /// Leave an index that is there alone
+    #[arg(long, conflicts_with = "index")]
+    pub no_index: bool,
 }
 
 /// Which references count as holding their referent.

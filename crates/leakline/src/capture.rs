@@ -6,7 +6,7 @@ use leakline_capture::{
 use leakline_model::{ByteSize, duration_text};
 
 use crate::args::CaptureArguments;
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::{Outcome, output, serve};
 
 /// Takes one heap dump and says where it is.
@@ -41,7 +41,7 @@ fn capture(
     let mut request = CaptureRequest::heap_dump(process);
     request.purpose = "asked for on the command line".to_owned();
     request.cancellation = cancellation;
-    let bar = Progress::bar("attaching");
+    let bar = Progress::over(STEPS);
     let capture = capturer.capture(&request, &mut |phase| match phase {
         Phase::Dumping { bytes, expected } => bar.set("dumping", share(bytes, expected)),
         Phase::Copying { bytes, total } => bar.set("copying", share(bytes, total)),
@@ -54,6 +54,13 @@ fn capture(
         duration_text(capture.pause),
     ))
 }
+
+/// The JVM writes the dump; it is copied when it could not be written where it is wanted.
+const STEPS: &[Step] = &[
+    Step::new("attaching", 1.0),
+    Step::new("dumping", 70.0),
+    Step::new("copying", 29.0),
+];
 
 fn share(done: u64, total: u64) -> f32 {
     if total == 0 {

@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use leakline_heap::inspect::{self, Filter, InspectError, Inspector, Query};
-use leakline_heap::{DumpFacts, LoadOptions, References, load};
+use leakline_heap::{
+    AnalyzeOptions, DumpFacts, Heap, HeapError, LoadOptions, References, analyze, load,
+};
 use leakline_investigate::diff_report::{self, DiffOf, DiffReport};
+use leakline_investigate::gather::{self, Dump};
 use leakline_investigate::inspect_report::{self, Answer, InspectReport};
 
 use crate::args::{
     FilterArguments, Format, HeapArguments, HeapQuestion, InspectArguments, ReferenceKinds,
 };
-use crate::progress::Progress;
+use crate::dumps::DumpOnDisk;
+use crate::progress::{Progress, Step};
 use crate::{Outcome, dumps, output};
 
 /// Puts the question to the dump and writes the answer.
@@ -53,8 +57,21 @@ pub fn run(arguments: &HeapArguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The question itself; how long it takes depends on it.
+const ANSWERING: Step = Step::new("answering", 10.0);
+
+const STEPS: &[Step] = &[
+    dumps::INFLATING,
+    dumps::SCANNING,
+    dumps::LINKING,
+    dumps::RETAINING,
+    ANSWERING,
+];
+
 fn ask(question: &HeapQuestion, dump: &Path, inspect: &InspectArguments) -> anyhow::Result<String> {
-    look_into(dump, inspect, |inspector, facts, bytes| {
+    // sums need nothing but what is in an index
+    let needs_bytes = !matches!(question, HeapQuestion::Histogram(_));
+    look_into(dump, inspect, needs_bytes, |inspector, facts, bytes| {
         let render = |answer: Answer<'_>| {
             let report = InspectReport {
                 dump: facts,
@@ -90,7 +107,7 @@ fn compare(
     let mut compared = Vec::new();
     let mut sizes = Vec::new();
     for dump in dumps {
-        let (dump, of_dump) = look_into(dump, inspect, |inspector, facts, _| {
+        let (dump, of_dump) = look_into(dump, inspect, false, |inspector, facts, _| {
             let of_dump = match of {
                 DiffOf::Classes => inspector.class_sizes(),
                 DiffOf::Dominators => inspector.dominator_sizes(&filter, depth),
@@ -108,33 +125,35 @@ fn compare(
     Ok(diff_report::render(&report, inspect.format.into()))
 }
 
-/// Opens a dump and asks about it. The facts include what was wrong with its file.
+/// Opens a dump, or its index, and asks about it. The facts include what was wrong with its file;
+/// its bytes are handed on if they are needed.
 fn look_into<A>(
     dump: &Path,
     inspect: &InspectArguments,
+    needs_bytes: bool,
     question: impl FnOnce(&Inspector<'_, '_>, &DumpFacts, &[u8]) -> Result<A, InspectError>,
 ) -> anyhow::Result<A> {
     let cannot = || format!("cannot look into {}", dump.display());
-    let bar = Progress::bar("reading");
-    let (path, number) = dumps::numbered(dump);
-    let file = dumps::open(path, &bar)?;
+    let bar = Progress::over(STEPS);
     let tell = |phase, share| bar.set(dumps::phase_name(phase), share);
-    let options = LoadOptions {
-        references: match inspect.references {
-            ReferenceKinds::Strong => References::Strong,
-            ReferenceKinds::All => References::All,
-        },
-        dump: number,
-        progress: Some(&tell),
-        release: Some(&|range| file.release(range)),
+    let references = match inspect.references {
+        ReferenceKinds::Strong => References::Strong,
+        ReferenceKinds::All => References::All,
     };
-    let heap = load(file.as_slice(), &options).with_context(cannot)?;
-    tell(leakline_heap::Phase::Retain, 0.0);
-    let inspector = Inspector::new(&heap);
+    let dump = DumpOnDisk::find(dump, references, (&inspect.index).into(), &bar);
+    let heap = match indexed(&dump, needs_bytes)? {
+        Some(heap) => heap,
+        None => {
+            let bytes = dump.bytes()?;
+            loaded(&dump, bytes, references, &tell).with_context(cannot)?
+        }
+    };
+    let inspector = Inspector::with_progress(&heap, Some(&tell));
+    bar.set(ANSWERING.name, 0.0);
     let mut facts = inspector.facts().clone();
-    facts.complete &= file.problems().is_empty();
-    facts.problems.splice(0..0, file.problems().iter().cloned());
-    question(&inspector, &facts, file.as_slice()).with_context(cannot)
+    gather::add_problems(&mut facts, dump.problems());
+    let bytes = if needs_bytes { dump.bytes()? } else { &[] };
+    question(&inspector, &facts, bytes).with_context(cannot)
 }
 
 fn as_filter(filter: &FilterArguments, limit: usize) -> Filter {
@@ -143,6 +162,40 @@ fn as_filter(filter: &FilterArguments, limit: usize) -> Filter {
         retained_over: filter.retained_over,
         limit,
     }
+}
+
+/// The heap as the index has it, if there is one that can be used.
+fn indexed<'d>(dump: &'d DumpOnDisk<'_>, needs_bytes: bool) -> anyhow::Result<Option<Heap<'d>>> {
+    let Some(index) = dump.index() else {
+        return Ok(None);
+    };
+    let bytes = needs_bytes.then(|| dump.bytes()).transpose()?;
+    let heap = index.heap(bytes);
+    Ok(heap.map_err(|error| dump.refuse_index(error)).ok())
+}
+
+/// The heap as it is read from the dump; the index is written if it is to be kept.
+fn loaded<'d>(
+    dump: &'d DumpOnDisk<'_>,
+    bytes: &'d [u8],
+    references: References,
+    progress: leakline_heap::Progress<'_>,
+) -> Result<Heap<'d>, HeapError> {
+    let options = LoadOptions {
+        references,
+        dump: dump.number(),
+        progress: Some(progress),
+        release: Some(&|range| dump.release(range)),
+    };
+    let heap = load(bytes, &options)?;
+    if dump.is_kept() {
+        let options = AnalyzeOptions {
+            progress: Some(progress),
+            ..AnalyzeOptions::default()
+        };
+        dump.keep(&heap, &analyze(&heap, &options));
+    }
+    Ok(heap)
 }
 
 fn answer(

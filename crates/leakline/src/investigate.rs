@@ -13,6 +13,7 @@ use leakline_model::storage::Appender;
 use leakline_store::MemoryStore;
 
 use crate::args::InvestigateArguments;
+use crate::index::IndexUse;
 use crate::telemetry::{Replay, Telemetry};
 use crate::{Outcome, dumps, output};
 
@@ -134,7 +135,7 @@ fn choose(
 fn add_dumps(case: &mut CaseFile, paths: &[PathBuf]) -> anyhow::Result<()> {
     let leaking = |assessment: &Assessment| assessment.verdict == Verdict::Leaking;
     let warmed_up = case.assessments.iter().any(leaking);
-    let (findings, facts) = dumps::analyze(paths, References::Strong, warmed_up)?;
+    let (findings, facts) = dumps::analyze(paths, References::Strong, warmed_up, IndexUse::Use)?;
     let mut dumps = Vec::new();
     for (path, facts) in paths.iter().zip(facts) {
         let Some(taken_at) = facts.taken_at else {

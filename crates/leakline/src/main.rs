@@ -18,6 +18,7 @@ mod detect;
 mod dumps;
 mod duration;
 mod heap;
+mod index;
 mod investigate;
 mod output;
 mod progress;

@@ -12,7 +12,7 @@ use leakline_hprof::redact::{Redaction, RedactionSummary, Text, redact};
 use leakline_model::{ByteSize, Glob, grouped};
 
 use crate::args::RedactArguments;
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::{Outcome, dumps, output};
 
 /// Fields by which memory outside of the heap is measured, as it is inside by the lengths of
@@ -41,12 +41,12 @@ pub fn run(arguments: &RedactArguments) -> anyhow::Result<Outcome> {
             file.display()
         );
     }
-    let bar = Progress::bar("reading");
+    let bar = Progress::over(STEPS);
     let file = dumps::open(input, &bar)?;
     let hprof = Hprof::parse(file.as_slice())
         .with_context(|| format!("cannot redact {}", input.display()))?;
     let summary = write_aside(path, |sink| {
-        let tell = |share: f32| bar.set("redacting", share);
+        let tell = |share: f32| bar.set(REDACTING.name, share);
         copy(&hprof, arguments, &tell, sink)
     })?;
     drop(bar);
@@ -56,6 +56,11 @@ pub fn run(arguments: &RedactArguments) -> anyhow::Result<Outcome> {
     output::write(&said(&summary, path), None)?;
     Ok(Outcome::Done)
 }
+
+/// Compared with inflating a dump.
+const REDACTING: Step = Step::new("redacting", 60.0);
+
+const STEPS: &[Step] = &[dumps::INFLATING, REDACTING];
 
 fn copy(
     hprof: &Hprof<'_>,

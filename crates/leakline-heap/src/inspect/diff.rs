@@ -94,9 +94,9 @@ const MAX_FOUND: usize = 1 << 20;
 impl Inspector<'_, '_> {
     /// The sizes of all classes.
     pub fn class_sizes(&self) -> Sizes {
-        let classes = crate::histogram::histogram(self.heap, &self.retention);
-        let node = |row: crate::report::ClassRow| Node {
-            class: row.class,
+        let classes = self.heap.histogram();
+        let node = |row: &crate::report::ClassRow| Node {
+            class: row.class.clone(),
             size: Size {
                 objects: row.objects,
                 shallow_bytes: row.shallow_bytes,
@@ -106,7 +106,7 @@ impl Inspector<'_, '_> {
         };
         Sizes {
             nodes: std::iter::once(Node::default())
-                .chain(classes.into_iter().map(node))
+                .chain(classes.iter().map(node))
                 .collect(),
             by: Measure::Shallow,
         }
@@ -122,7 +122,7 @@ impl Inspector<'_, '_> {
         let classes = heap.classes.table.iter();
         let mut merging = Merging {
             heap,
-            retention: &self.retention,
+            retention: self.retention,
             depth,
             tops: classes
                 .map(|class| is_wanted(heap.name(class.name)))
@@ -140,7 +140,7 @@ impl Inspector<'_, '_> {
 /// Gathers the dominator tree, with all objects of one way as one node.
 struct Merging<'m, 'a> {
     heap: &'m Heap<'a>,
-    retention: &'m Retention,
+    retention: &'m Retention<'m>,
     depth: usize,
     /// By class: whether its instances can stand at the top.
     tops: Vec<bool>,

@@ -85,7 +85,7 @@ struct Node {
     retained: u64,
 }
 
-impl Inspector<'_, '_> {
+impl<'a> Inspector<'_, 'a> {
     /// How the objects that match the filter are held: for each the shortest path from a root.
     /// The filter's limit holds for the roots, and for the steps behind each step.
     ///
@@ -229,7 +229,7 @@ impl Inspector<'_, '_> {
     }
 
     /// What each target retains, nothing for those that another one dominates.
-    fn own_retained(&self, is_target: &[bool]) -> impl Fn(u32) -> u64 + use<'_> {
+    fn own_retained(&self, is_target: &[bool]) -> impl Fn(u32) -> u64 + use<'_, 'a> {
         let mut is_covered = vec![false; self.heap.len()];
         for object in self.in_dominator_order() {
             let above = self.dominator(object);

@@ -20,7 +20,7 @@ use crate::classes::CLASS_SLOTS;
 use crate::collections::{self, Owner, Role};
 use crate::graph::{EdgeName, Heap, NONE};
 use crate::reachability::Strength;
-use crate::retention::Retention;
+use crate::retention::{Retention, Telling};
 use crate::roots::{RootKind, Thread};
 use crate::symbols::{Symbol, Symbols};
 use filing::Filing;
@@ -94,8 +94,14 @@ const MAX_PLACES: usize = 1 << 20;
 const MAX_DEPTH: u32 = 128;
 
 impl Places {
-    /// `native`: objects with memory outside of the heap, and how much.
-    pub(crate) fn of(heap: &Heap<'_>, retention: &Retention, native: &[(u32, u64)]) -> Places {
+    /// `native`: objects with memory outside of the heap, and how much. `progress` is told how far
+    /// the work is, 0 to 1.
+    pub(crate) fn of(
+        heap: &Heap<'_>,
+        retention: &Retention,
+        native: &[(u32, u64)],
+        progress: &dyn Fn(f32),
+    ) -> Places {
         let mut search = Search::new(heap, retention);
         search.static_fields();
         search.other_roots();
@@ -104,7 +110,8 @@ impl Places {
         search.books_of_the_runtime();
         search.finalizer_queue();
         let mut filing = Filing::new(search);
-        retention.walk(heap, &mut filing);
+        let mut filing_told = Telling::new(&mut filing, heap.len(), progress);
+        retention.walk(heap, &mut filing_told);
         let mut search = filing.into_search();
         search.count_native(native);
         search.finish()
@@ -131,7 +138,7 @@ impl Places {
 
 struct Search<'s, 'a> {
     heap: &'s Heap<'a>,
-    retention: &'s Retention,
+    retention: &'s Retention<'s>,
     found: Places,
     children: HashMap<(u32, Edge, Symbol), u32, BuildHasherDefault<PlaceHasher>>,
     queue: std::collections::VecDeque<u32>,

@@ -26,11 +26,15 @@
 mod search;
 mod trees;
 
-use std::ops::Range;
+use std::borrow::Cow;
+use std::ops::{Deref, Range};
+
+use rayon::prelude::*;
 
 use crate::bits::Bits;
 use crate::dominators::immediate_dominators;
 use crate::graph::{Heap, NONE, SIZE_UNIT};
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
 use crate::reachability::Strength;
 use search::Search;
 
@@ -94,37 +98,59 @@ impl RootedGraph for Heap<'_> {
 }
 
 /// What each object is held by, and what it holds.
-pub(crate) struct Retention {
-    pub(crate) strengths: Vec<Strength>,
+pub(crate) struct Retention<'a> {
+    pub(crate) strengths: Strengths,
     /// Objects that only a soft, weak, final or phantom reference holds: where the less strongly
     /// held parts of the heap begin.
     pub(crate) weak_entries: Vec<u32>,
     /// The immediate dominator of each object; [`NONE`] for top-level and unreachable objects.
     /// A reference counts when both ends are held equally, so that there is one tree for each
     /// strength, side by side.
-    pub(crate) immediate: Vec<u32>,
+    pub(crate) immediate: Cow<'a, [u32]>,
     /// Retained size of each object, in units; 0 for unreachable ones.
-    pub(crate) retained: Sums,
+    pub(crate) retained: Sums<Cow<'a, [u32]>>,
     /// Objects of which the only reference is that of their immediate dominator.
     pub(crate) owned: Bits,
     /// Objects that have a way to an entry point, other than those passed to
     /// [`Retention::of`], which does not lead through another entry point.
     pub(crate) entangled: Bits,
-    entry_points: EntryPoints,
+    entry_points: EntryPoints<'a>,
 }
+
+encode_fields!(Retention<'a> {
+    strengths,
+    weak_entries,
+    immediate,
+    retained,
+    owned,
+    entangled,
+    entry_points
+});
+encode_fields!(EntryPoints<'a> {
+    objects,
+    first,
+    next
+});
 
 /// Entry points by number, which ascends from dominators to what they dominate, and what each
 /// dominates as linked lists. Number 0 stands above all.
-struct EntryPoints {
-    objects: Vec<u32>,
-    first: Vec<u32>,
-    next: Vec<u32>,
+struct EntryPoints<'a> {
+    objects: Cow<'a, [u32]>,
+    first: Cow<'a, [u32]>,
+    next: Cow<'a, [u32]>,
 }
 
-impl Retention {
-    /// `detached` are entry points that do not count for [`Retention::entangled`].
-    pub(crate) fn of(graph: &impl RootedGraph, detached: &Bits) -> Retention {
-        let mut search = Search::new(graph, detached);
+impl Retention<'_> {
+    /// `detached` are entry points that do not count for [`Retention::entangled`]. `progress` is
+    /// told how far the work is, 0 to 1.
+    pub(crate) fn of(
+        graph: &impl RootedGraph,
+        detached: &Bits,
+        progress: &dyn Fn(f32),
+    ) -> Retention<'static> {
+        // what comes after the search takes little
+        let searched = |part: f32| progress(0.9 * part);
+        let mut search = Search::new(graph, detached, &searched);
         search.all();
         let Search {
             strengths,
@@ -153,16 +179,19 @@ impl Retention {
             }
         }
         Retention {
-            strengths,
+            strengths: Strengths(strengths),
             weak_entries,
-            immediate,
-            retained,
+            immediate: immediate.into(),
+            retained: Sums {
+                narrow: retained.narrow.into(),
+                wide: retained.wide,
+            },
             owned,
             entangled,
             entry_points: EntryPoints {
-                objects,
-                first,
-                next,
+                objects: objects.into(),
+                first: first.into(),
+                next: next.into(),
             },
         }
     }
@@ -262,6 +291,62 @@ pub(crate) trait Visitor {
     }
 }
 
+/// Tells how far the walk of another visitor is.
+pub(crate) struct Telling<'v, V> {
+    visitor: &'v mut V,
+    progress: &'v dyn Fn(f32),
+    entered: usize,
+    /// Objects of the heap.
+    objects: usize,
+}
+
+impl<'v, V: Visitor> Telling<'v, V> {
+    pub(crate) fn new(visitor: &'v mut V, objects: usize, progress: &'v dyn Fn(f32)) -> Self {
+        Telling {
+            visitor,
+            progress,
+            entered: 0,
+            objects,
+        }
+    }
+
+    #[inline]
+    fn count(&mut self) {
+        self.entered += 1;
+        if self.entered.is_multiple_of(TOLD_AT_ONCE) {
+            (self.progress)(self.entered as f32 / self.objects as f32);
+        }
+    }
+}
+
+/// Objects, or references, between two reports of progress.
+const TOLD_AT_ONCE: usize = 1 << 18;
+
+impl<V: Visitor> Visitor for Telling<'_, V> {
+    #[inline]
+    fn enter(&mut self, object: u32) {
+        self.count();
+        self.visitor.enter(object);
+    }
+
+    #[inline]
+    fn enter_owned(&mut self, owner: u32, position: u32, object: u32) {
+        self.count();
+        self.visitor.enter_owned(owner, position, object);
+    }
+
+    #[inline]
+    fn leave(&mut self, object: u32) {
+        self.visitor.leave(object);
+    }
+
+    #[inline]
+    fn visit_leaf(&mut self, owner: u32, position: u32, object: u32) {
+        self.count();
+        self.visitor.visit_leaf(owner, position, object);
+    }
+}
+
 /// An object that the walk is inside of.
 struct Open {
     /// Where its row starts.
@@ -274,10 +359,61 @@ struct Open {
     entry: u32,
 }
 
+/// How strongly each object is held.
+pub(crate) struct Strengths(Vec<Strength>);
+
+impl Deref for Strengths {
+    type Target = [Strength];
+
+    fn deref(&self) -> &[Strength] {
+        &self.0
+    }
+}
+
+/// A byte each.
+impl Encode<'_> for Strengths {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        let bytes = self.par_iter().map(|strength| *strength as u8);
+        to.put_array(Cow::Owned(bytes.collect()));
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        let bytes = from.take_array()?;
+        let last = Strength::ALL.len() - 1;
+        let is_known = |byte: &u8| usize::from(*byte) <= last;
+        if !bytes.par_iter().all(is_known) {
+            return None;
+        }
+        let strength = |byte: &u8| Strength::ALL[usize::from(*byte).min(last)];
+        Some(Strengths(bytes.par_iter().map(strength).collect()))
+    }
+}
+
 /// Sizes that start small: 4 bytes each, and the few large ones apart.
-pub(crate) struct Sums {
-    narrow: Vec<u32>,
+pub(crate) struct Sums<N = Vec<u32>> {
+    narrow: N,
     wide: std::collections::HashMap<u32, u64>,
+}
+
+impl<N: Deref<Target = [u32]>> Sums<N> {
+    #[inline]
+    pub(crate) fn get(&self, object: u32) -> u64 {
+        match self.narrow[object as usize] {
+            u32::MAX => self.wide.get(&object).copied().unwrap_or(0),
+            narrow => u64::from(narrow),
+        }
+    }
+}
+
+impl<'a> Encode<'a> for Sums<Cow<'a, [u32]>> {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.narrow.encode(to);
+        self.wide.encode(to);
+    }
+    fn decode(from: &mut Decoder<'a>) -> Option<Self> {
+        let narrow = Encode::decode(from)?;
+        let wide = Encode::decode(from)?;
+        Some(Sums { narrow, wide })
+    }
 }
 
 impl Sums {
@@ -296,14 +432,6 @@ impl Sums {
 
     fn clear(&mut self, object: u32) {
         self.narrow[object as usize] = 0;
-    }
-
-    #[inline]
-    pub(crate) fn get(&self, object: u32) -> u64 {
-        match self.narrow[object as usize] {
-            u32::MAX => self.wide.get(&object).copied().unwrap_or(0),
-            narrow => u64::from(narrow),
-        }
     }
 
     #[inline]

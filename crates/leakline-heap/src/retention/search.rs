@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::trees::Trees;
-use super::{RootedGraph, Sums};
+use super::{RootedGraph, Sums, TOLD_AT_ONCE};
 use crate::bits::{Bits, SharedBits};
 use crate::dominators::DepthFirst;
 use crate::graph::NONE;
@@ -26,6 +26,10 @@ pub(super) struct Search<'g, G> {
     detached: &'g Bits,
     /// Objects of trees, each of which the search meets as one.
     trees: Bits,
+    progress: &'g dyn Fn(f32),
+    /// References followed, and those of which `progress` was told.
+    followed: usize,
+    told: usize,
     /// Objects that are referred to more than once, roots, and classes.
     shared: Bits,
     pub(super) strengths: Vec<Strength>,
@@ -51,7 +55,7 @@ pub(super) struct Search<'g, G> {
 }
 
 impl<'g, G: RootedGraph> Search<'g, G> {
-    pub(super) fn new(graph: &'g G, detached: &'g Bits) -> Self {
+    pub(super) fn new(graph: &'g G, detached: &'g Bits, progress: &'g dyn Fn(f32)) -> Self {
         let len = graph.len();
         let shared = shared(graph);
         let trees = Trees::of(graph, &shared);
@@ -61,6 +65,9 @@ impl<'g, G: RootedGraph> Search<'g, G> {
             detached,
             trees: trees.members,
             shared,
+            progress,
+            followed: 0,
+            told: 0,
             strengths: vec![Strength::Unreachable; len],
             immediate: trees.owners,
             retained: Sums::new(trees.retained),
@@ -120,6 +127,7 @@ impl<'g, G: RootedGraph> Search<'g, G> {
                 _ => usize::MAX,
             };
             let found = self.scan(object, start..end, weakened, level);
+            self.follow(found.map_or(end, |edge| edge + 1) - start);
             match found {
                 Some(edge) => {
                     if let Some(frame) = self.frames.last_mut() {
@@ -130,6 +138,15 @@ impl<'g, G: RootedGraph> Search<'g, G> {
                 }
                 None => self.leave(),
             }
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, edges: usize) {
+        self.followed += edges;
+        if self.followed - self.told >= TOLD_AT_ONCE {
+            self.told = self.followed;
+            (self.progress)(self.followed as f32 / self.edges.len() as f32);
         }
     }
 

@@ -182,9 +182,9 @@ proptest! {
     /// By definition: removing an object makes exactly what it dominates unreachable.
     #[test]
     fn agrees_with_the_definition(graph in small_graph()) {
-        let retention = Retention::of(&graph, &Bits::new(graph.len()));
+        let retention = Retention::of(&graph, &Bits::new(graph.len()), &|_| ());
         let strengths = graph.strengths();
-        prop_assert_eq!(&retention.strengths, &strengths);
+        prop_assert_eq!(&retention.strengths[..], &strengths[..]);
         let reachable = graph.reachable_without(&strengths, None);
         let mut walked = Ancestors::default();
         retention.walk(&graph, &mut walked);
@@ -227,7 +227,7 @@ fn long_chains_are_no_problem() {
         });
         let nothing = vec![None; len as usize];
         let graph = Small::new(vec![0], rows.collect(), nothing, vec![None; len as usize]);
-        let retention = Retention::of(&graph, &Bits::new(graph.len()));
+        let retention = Retention::of(&graph, &Bits::new(graph.len()), &|_| ());
         assert_eq!(retention.retained.get(len - 1), u64::from(len));
         assert_eq!(
             retention.retained.get(0),

@@ -36,7 +36,7 @@ const USUAL_THREADS: u64 = 64;
 
 pub(super) struct Bounds<'b, 'a> {
     pub(super) heap: &'b Heap<'a>,
-    pub(super) retention: &'b Retention,
+    pub(super) retention: &'b Retention<'b>,
     pub(super) places: &'b Places,
     pub(super) tree: &'b PlaceTree,
 }
@@ -82,7 +82,7 @@ impl Bounds<'_, '_> {
                     let name = heap.name(field.name);
                     name == "maxWeight" || name.starts_with("expireAfter")
                 })
-                .all(|field| limit(String::new(), field.value).is_none()),
+                .all(|field| number(field.value).unwrap_or(0) == 0),
             _ => false,
         }
     }
@@ -203,7 +203,7 @@ impl Bounds<'_, '_> {
                         _ => is_limit(name),
                     };
                     let name = format!("{}.{name}", short_name(declared_by));
-                    limit(name, field.value).filter(|_| wanted)
+                    limit(name, number(field.value)?).filter(|_| wanted)
                 }));
             }
             if !of_platform && !heap.class_name(object).ends_with("[]") {
@@ -265,9 +265,8 @@ impl Bounds<'_, '_> {
     }
 }
 
-fn limit(name: String, value: Value) -> Option<Limit> {
-    let value = number(value).filter(|value| *value > 0)?;
-    Some(Limit { name, value })
+fn limit(name: String, value: u64) -> Option<Limit> {
+    (value > 0).then_some(Limit { name, value })
 }
 
 fn number(value: Value) -> Option<u64> {

@@ -115,7 +115,7 @@ struct Judged {
 #[derive(Clone, Copy)]
 struct Court<'c, 'a> {
     heap: &'c Heap<'a>,
-    retention: &'c Retention,
+    retention: &'c Retention<'c>,
     places: &'c Places,
     waste: &'c WasteByPlace,
     tree: &'c PlaceTree,

@@ -97,7 +97,7 @@ enum Subject {
 
 struct Search<'s, 'a> {
     heap: &'s Heap<'a>,
-    retention: &'s Retention,
+    retention: &'s Retention<'s>,
     places: &'s Places,
     /// By class.
     subjects: Vec<Subject>,

@@ -1,10 +1,11 @@
 //! Dumps of one process: put in order, compared where they can be, analysed.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use leakline_heap::{
-    Analysis, AnalyzeOptions, DumpFacts, Heap, HeapError, HeapSummary, LoadOptions, Progress,
-    References,
+    Analysis, AnalyzeOptions, DumpFacts, Heap, HeapError, HeapIndex, HeapSummary, IndexError,
+    LoadOptions, Progress, References,
 };
 
 use crate::case::HeapFindings;
@@ -16,24 +17,50 @@ pub struct DumpOptions<'p> {
     pub references: References,
     /// Whether the process is known to have warmed up before the first dump.
     pub warmed_up: bool,
-    /// Which dump of each file that holds several, from 1, in the order of the files; the last
-    /// where none is named.
-    pub numbers: &'p [Option<u32>],
     /// Told how far the work on the present dump is.
     pub progress: Option<Progress<'p>>,
 }
 
-/// Analyses dumps of one process, at best oldest first: the report on the latest, ranked by
-/// growth since the earliest, and the facts of each dump in the order given.
-///
-/// Dumps are ordered by the times in their headers when all have one. A dump that is given twice
-/// counts once; one that cannot be of the same process, or is incomplete, is not compared, and the
-/// report is on the latest that is complete. What was left out stands in
-/// [`HeapReport::comparison_problems`](leakline_heap::HeapReport::comparison_problems).
-///
-/// One dump at a time is in memory, and at most two are open; `dumps` is asked for the next only
-/// when the one before is done. `release` is told of parts of a dump that need not stay in memory
-/// for now.
+/// A dump, and perhaps an index of it.
+pub trait Dump: Sync {
+    /// Why it cannot be read.
+    type Error: From<HeapError>;
+
+    /// Its bytes. Not asked for when an index tells all that is needed.
+    fn bytes(&self) -> Result<&[u8], Self::Error>;
+
+    /// Which dump of a file that holds several, from 1; the last when `None`.
+    fn number(&self) -> Option<u32> {
+        None
+    }
+
+    /// Told of parts of the dump that need not stay in memory for now.
+    fn release(&self, range: Range<usize>);
+
+    /// What is wrong with the file around it, for people; asked for when it was read.
+    fn problems(&self) -> &[String] {
+        &[]
+    }
+
+    /// What an earlier analysis with the same options left behind.
+    fn index(&self) -> Option<HeapIndex<'_>> {
+        None
+    }
+
+    /// Told when what [`Dump::index`] gave cannot be used; the dump is read instead.
+    fn refuse_index(&self, _error: IndexError) {}
+
+    /// Whether [`Dump::keep`] is to be called.
+    fn is_kept(&self) -> bool {
+        false
+    }
+
+    /// Given what an index is made of, after the dump was read: the analysis of this dump alone.
+    fn keep(&self, _heap: &Heap<'_>, _analysis: &Analysis) {}
+}
+
+/// Analyses dumps without indexes, as [`analyze_indexed`] does. `release` is told of parts of a
+/// dump that need not stay in memory for now.
 ///
 /// # Errors
 ///
@@ -47,32 +74,76 @@ where
     D: AsRef<[u8]> + Sync,
     E: From<HeapError>,
 {
+    let dumps = dumps.into_iter().map(|dump| {
+        Ok(Plain {
+            dump: dump?,
+            release: &release,
+            error: PhantomData,
+        })
+    });
+    analyze_indexed(dumps, options)
+}
+
+/// A dump without an index.
+struct Plain<'r, D, R, E> {
+    dump: D,
+    release: &'r R,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<D, R, E> Dump for Plain<'_, D, R, E>
+where
+    D: AsRef<[u8]> + Sync,
+    R: Fn(&D, Range<usize>) + Sync,
+    E: From<HeapError>,
+{
+    type Error = E;
+
+    fn bytes(&self) -> Result<&[u8], E> {
+        Ok(self.dump.as_ref())
+    }
+
+    fn release(&self, range: Range<usize>) {
+        (self.release)(&self.dump, range);
+    }
+}
+
+/// Analyses dumps of one process, at best oldest first: the report on the latest, ranked by
+/// growth since the earliest, and the facts of each dump in the order given.
+///
+/// Dumps are ordered by the times in their headers when all have one. A dump that is given twice
+/// counts once; one that cannot be of the same process, or is incomplete, is not compared, and the
+/// report is on the latest that is complete. What was left out stands in
+/// [`HeapReport::comparison_problems`](leakline_heap::HeapReport::comparison_problems).
+///
+/// One dump at a time is in memory, and at most two are open; `dumps` is asked for the next only
+/// when the one before is done. Of a dump with an index only that is read, if no other came before
+/// it.
+///
+/// # Errors
+///
+/// The first error of `dumps`, or of a dump that cannot be read at all.
+pub fn analyze_indexed<D: Dump>(
+    dumps: impl IntoIterator<Item = Result<D, D::Error>>,
+    options: &DumpOptions<'_>,
+) -> Result<(HeapFindings, Vec<DumpFacts>), D::Error> {
     let mut series = Series::default();
-    let mut findings = HeapFindings::default();
+    let mut findings = Some(HeapFindings::default());
     let mut latest: Option<D> = None;
     for dump in dumps {
         let dump = dump?;
-        findings = series.add(
-            &Source {
-                bytes: dump.as_ref(),
-                position: series.read.len(),
-                release: &|range| release(&dump, range),
-            },
-            options,
-        )?;
+        findings = series.add(&dump, options)?;
         if series.latest() + 1 == series.read.len() {
             latest = Some(dump);
         }
     }
     // what was analysed last is not the latest: only now is known what came before the latest
-    if let Some(dump) = latest.filter(|_| series.latest() + 1 < series.read.len()) {
-        let source = Source {
-            bytes: dump.as_ref(),
-            position: series.latest(),
-            release: &|range| release(&dump, range),
-        };
-        findings = series.judge(&source, options)?;
-    }
+    findings = findings.filter(|_| series.latest() + 1 >= series.read.len());
+    let mut findings = match (findings, latest) {
+        (Some(findings), _) => findings,
+        (None, Some(dump)) => series.judge(&dump, series.latest(), options)?,
+        (None, None) => HeapFindings::default(),
+    };
     let order = series.chronological();
     if order.last().is_some_and(|last| *last != series.latest()) {
         findings.report.comparison_problems.push(format!(
@@ -87,14 +158,6 @@ where
     }
     let facts = series.read.into_iter().map(|read| read.facts).collect();
     Ok((findings, facts))
-}
-
-/// An open dump.
-struct Source<'s> {
-    bytes: &'s [u8],
-    /// Position among the dumps given.
-    position: usize,
-    release: &'s (dyn Fn(Range<usize>) + Sync),
 }
 
 /// What is kept of a dump that was read.
@@ -116,32 +179,58 @@ struct Series {
 }
 
 impl Series {
-    /// Reads one more dump: the findings on it, compared with those before it.
-    fn add(
+    /// Reads one more dump: the findings on it, compared with those before it; `None` when they
+    /// are still to be made.
+    fn add<D: Dump>(
         &mut self,
-        source: &Source<'_>,
+        dump: &D,
         options: &DumpOptions<'_>,
-    ) -> Result<HeapFindings, HeapError> {
-        let heap = load(source, options)?;
+    ) -> Result<Option<HeapFindings>, D::Error> {
         let earlier: Vec<usize> = self.chronological();
-        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
+        let index = dump.index();
+        if let Some(mut analysis) = index.and_then(|index| usable(dump, index.analysis())) {
+            self.push(&mut analysis, dump);
+            // there may come later ones, so that it need not be compared
+            return Ok(earlier.is_empty().then(|| findings(analysis, Vec::new())));
+        }
+        let heap = load(dump, options)?;
+        if dump.is_kept() && !earlier.is_empty() {
+            let (alone, _) = self.compare(&heap, self.read.len(), &[], options);
+            dump.keep(&heap, &alone);
+        }
+        let (mut analysis, problems) = self.compare(&heap, self.read.len(), &earlier, options);
+        if dump.is_kept() && earlier.is_empty() {
+            dump.keep(&heap, &analysis);
+        }
+        self.push(&mut analysis, dump);
+        Ok(Some(findings(analysis, problems)))
+    }
+
+    fn push(&mut self, analysis: &mut Analysis, dump: &impl Dump) {
+        add_problems(&mut analysis.report.dump, dump.problems());
         self.read.push(Read {
             facts: analysis.report.dump.clone(),
             summary: analysis.summary.clone(),
         });
-        Ok(findings(analysis, problems))
     }
 
     /// The findings on a dump that was read before, compared with all others.
-    fn judge(
+    fn judge<D: Dump>(
         &self,
-        source: &Source<'_>,
+        dump: &D,
+        number: usize,
         options: &DumpOptions<'_>,
-    ) -> Result<HeapFindings, HeapError> {
-        let heap = load(source, options)?;
+    ) -> Result<HeapFindings, D::Error> {
+        let bytes = dump.bytes()?;
+        let index = dump.index();
+        let heap = match index.and_then(|index| usable(dump, index.heap(Some(bytes)))) {
+            Some(heap) => heap,
+            None => load(dump, options)?,
+        };
         let mut earlier = self.chronological();
-        earlier.retain(|other| *other != source.position);
-        let (analysis, problems) = self.compare(&heap, source.position, &earlier, options);
+        earlier.retain(|other| *other != number);
+        let (mut analysis, problems) = self.compare(&heap, number, &earlier, options);
+        add_problems(&mut analysis.report.dump, dump.problems());
         Ok(findings(analysis, problems))
     }
 
@@ -276,14 +365,25 @@ fn numbers(a: usize, b: usize) -> (usize, usize) {
     (a.min(b) + 1, a.max(b) + 1)
 }
 
-fn load<'s>(source: &Source<'s>, options: &DumpOptions<'s>) -> Result<Heap<'s>, HeapError> {
+fn load<'d, D: Dump>(dump: &'d D, options: &DumpOptions<'_>) -> Result<Heap<'d>, D::Error> {
     let load = LoadOptions {
         references: options.references,
-        dump: options.numbers.get(source.position).copied().flatten(),
+        dump: dump.number(),
         progress: options.progress,
-        release: Some(source.release),
+        release: Some(&|range| dump.release(range)),
     };
-    leakline_heap::load(source.bytes, &load)
+    Ok(leakline_heap::load(dump.bytes()?, &load)?)
+}
+
+/// What is wrong with the file comes before what is wrong with the dump in it.
+pub fn add_problems(facts: &mut DumpFacts, of_file: &[String]) {
+    facts.complete &= of_file.is_empty();
+    facts.problems.splice(0..0, of_file.iter().cloned());
+}
+
+/// What an index gave, unless it cannot be used.
+fn usable<T>(dump: &impl Dump, found: Result<T, IndexError>) -> Option<T> {
+    found.map_err(|error| dump.refuse_index(error)).ok()
 }
 
 fn findings(analysis: Analysis, problems: Vec<String>) -> HeapFindings {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use leakline_model::Glob;
 
-use super::{Format, ReferenceKinds, TEMPLATE};
+use super::{Format, IndexArguments, ReferenceKinds, TEMPLATE};
 use crate::byte_size::parse_byte_size;
 
 /// `leakline heap`
@@ -54,6 +54,9 @@ pub struct InspectArguments {
     /// Which references hold memory
     #[arg(long, value_enum, default_value_t = ReferenceKinds::Strong)]
     pub references: ReferenceKinds,
+    /// Whether to use and keep an index
+    #[command(flatten)]
+    pub index: IndexArguments,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
