@@ -11,8 +11,10 @@
 //! it from its beginning, one piece after the other. So whatever the file is, the outcome is that
 //! of reading it from front to back.
 //!
-//! Memory: [`AHEAD`] buffers of [`LARGEST`] bytes at most, of which only what members fill is
-//! ever touched: 8 MiB for what the JDK writes.
+//! While they are inflated, those before them are written.
+//!
+//! Memory: three times [`AHEAD`] buffers of [`LARGEST`] bytes at most, of which only what members
+//! fill is ever touched: 24 MiB for what the JDK writes.
 
 use std::io::{self, BufRead, Read};
 
@@ -21,7 +23,8 @@ use leakline_model::grouped;
 use memchr::memmem;
 use rayon::prelude::*;
 
-use super::{BUFFER, DumpFile, DumpFileError, spool::Spool};
+use super::spool::{Spool, Writer};
+use super::{BUFFER, DumpFile, DumpFileError};
 
 /// What a gzip file begins with.
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -50,18 +53,20 @@ pub(super) fn inflate(
     let mut ahead = Ahead::default();
     let mut done = 0;
     while done < packed.len() {
-        let released = done;
-        let (members, end) = ahead.members(packed, done);
-        let mut placed = Vec::with_capacity(members.len());
-        for member in members {
-            placed.push((member, spool.reserve(member.len())?));
-        }
-        let written: &Spool<'_> = spool;
-        placed
-            .par_iter()
-            .try_for_each(|(member, place)| written.write(member, *place))?;
-        done = end;
-        if placed.is_empty() {
+        done = spool.write_behind(|writer| {
+            let mut from = done;
+            loop {
+                let end = ahead.members(packed, from, writer)?;
+                file.release(from..end);
+                progress(end as u64, total);
+                if end == from || end == packed.len() {
+                    return Ok(end);
+                }
+                from = end;
+            }
+        })?;
+        if done < packed.len() {
+            let released = done;
             let mut decoder = GzDecoder::new(&packed[done..]);
             let left = |decoder: &GzDecoder<&[u8]>| decoder.get_ref().len() as u64;
             let failure = spool.append(&mut decoder, |decoder| {
@@ -71,9 +76,9 @@ pub(super) fn inflate(
             if let Some(failure) = failure {
                 return problem(failure, done as u64, spool).map(Some);
             }
+            file.release(released..done);
+            progress(done as u64, total);
         }
-        file.release(released..done);
-        progress(done as u64, total);
     }
     Ok(None)
 }
@@ -135,9 +140,14 @@ struct Trial {
 }
 
 impl Ahead {
-    /// Members that stand one after the other from `start` on, and where the last of them ends;
-    /// none when the first is too large or damaged.
-    fn members(&mut self, packed: &[u8], start: usize) -> (Vec<&[u8]>, usize) {
+    /// Hands over members that stand one after the other from `start` on; says where the last of
+    /// them ends. None when the first is too large or damaged.
+    fn members(
+        &mut self,
+        packed: &[u8],
+        start: usize,
+        writer: &mut Writer<'_>,
+    ) -> Result<usize, DumpFileError> {
         // a file that is made to look as if members began everywhere costs no more than twice
         // the time
         let count = if self.wasted > self.used { 1 } else { AHEAD };
@@ -155,25 +165,34 @@ impl Ahead {
         self.tried
             .resize_with(self.tried.len().max(starts.len()), Trial::default);
         let tried = &mut self.tried[..starts.len()];
+        for trial in tried.iter_mut().filter(|trial| trial.buffer.is_empty()) {
+            trial.buffer = writer.emptied().unwrap_or_default();
+            // one of another size is from the plain reader
+            if trial.buffer.len() != LARGEST {
+                trial.buffer = Vec::new();
+            }
+        }
         tried
             .par_iter_mut()
             .zip(starts)
             .with_max_len(1)
             .for_each(|(trial, start)| trial.inflate(packed, start));
 
-        let mut members = Vec::with_capacity(tried.len());
         let mut reached = start;
         for trial in tried {
             match trial.end.filter(|_| trial.start == reached) {
                 Some(end) => {
                     reached = end;
                     self.used += trial.bytes as u64;
-                    members.push(&trial.buffer[..trial.bytes]);
+                    let goes_on = writer.put(std::mem::take(&mut trial.buffer), trial.bytes)?;
+                    if !goes_on {
+                        break;
+                    }
                 }
                 None => self.wasted += trial.bytes as u64,
             }
         }
-        (members, reached)
+        Ok(reached)
     }
 }
 

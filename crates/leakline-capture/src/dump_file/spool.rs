@@ -15,8 +15,8 @@ use crate::target::free_bytes;
 
 /// Bytes that are written at once.
 const CHUNK: usize = 1 << 20;
-/// Chunks that wait to be written.
-const WAITING: usize = 2;
+/// Buffers that wait to be written.
+const WAITING: usize = 16;
 
 /// A nameless file that is filled with a dump.
 pub(super) struct Spool<'a> {
@@ -82,13 +82,6 @@ impl<'a> Spool<'a> {
         self.bytes
     }
 
-    /// Makes room for more bytes at the end; says where they go.
-    pub(super) fn reserve(&mut self, count: usize) -> Result<u64, DumpFileError> {
-        let place = self.bytes;
-        self.bytes = self.grown(place, count)?;
-        Ok(place)
-    }
-
     fn grown(&self, bytes: u64, count: usize) -> Result<u64, DumpFileError> {
         let bytes = bytes + count as u64;
         if bytes > self.limit {
@@ -101,8 +94,7 @@ impl<'a> Spool<'a> {
         Ok(bytes)
     }
 
-    /// Writes where there is room.
-    pub(super) fn write(&self, bytes: &[u8], place: u64) -> Result<(), DumpFileError> {
+    fn write(&self, bytes: &[u8], place: u64) -> Result<(), DumpFileError> {
         self.file
             .write_all_at(bytes, place)
             .map_err(|source| DumpFileError::Io {
@@ -112,48 +104,62 @@ impl<'a> Spool<'a> {
             })
     }
 
+    /// Puts what `fill` hands over at the end: it goes on while another thread writes. One thread,
+    /// because the system lets no two extend a file at once.
+    pub(super) fn write_behind<T>(
+        &mut self,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<T, DumpFileError>,
+    ) -> Result<T, DumpFileError> {
+        let (to_writer, filled) = mpsc::sync_channel::<(Vec<u8>, usize, u64)>(WAITING);
+        let (to_filler, emptied) = mpsc::channel::<Vec<u8>>();
+        let spool = &*self;
+        let (outcome, bytes) = thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                for (buffer, count, place) in filled {
+                    spool.write(&buffer[..count], place)?;
+                    // when nobody wants it back, it was the last
+                    drop(to_filler.send(buffer));
+                }
+                Ok::<_, DumpFileError>(())
+            });
+            let mut writer = Writer {
+                spool,
+                bytes: spool.bytes,
+                filled: to_writer,
+                emptied,
+            };
+            let outcome = fill(&mut writer);
+            let bytes = writer.bytes;
+            drop(writer);
+            match thread.join() {
+                Ok(written) => written.and(outcome).map(|outcome| (outcome, bytes)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        self.bytes = bytes;
+        Ok(outcome)
+    }
+
     /// Puts all that `source` gives at the end, up to its end or its first error, which is
-    /// returned. It is read on this thread while another writes. `tell` is called now and then.
+    /// returned. `tell` is called now and then.
     pub(super) fn append<R: Read>(
         &mut self,
         source: &mut R,
         mut tell: impl FnMut(&R),
     ) -> Result<Option<io::Error>, DumpFileError> {
-        let (to_writer, filled) = mpsc::sync_channel::<(Vec<u8>, usize, u64)>(WAITING);
-        let (to_reader, emptied) = mpsc::channel::<Vec<u8>>();
-        let spool = &*self;
-        let (bytes, end) = thread::scope(|scope| {
-            let writer = scope.spawn(move || {
-                for (chunk, count, place) in filled {
-                    spool.write(&chunk[..count], place)?;
-                    // when nobody wants it back, it was the last
-                    drop(to_reader.send(chunk));
-                }
-                Ok::<_, DumpFileError>(())
-            });
-            let mut bytes = spool.bytes;
-            let end = loop {
-                let mut chunk = emptied.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+        self.write_behind(|writer| {
+            loop {
+                let mut chunk = writer.emptied().unwrap_or_else(|| vec![0; CHUNK]);
                 let (count, end) = fill(source, &mut chunk);
-                let place = bytes;
-                bytes = spool.grown(bytes, count)?;
-                // the writer is gone when it failed, and says why when it is joined
-                let is_gone = to_writer.send((chunk, count, place)).is_err();
+                let goes_on = writer.put(chunk, count)?;
                 tell(source);
                 match end {
-                    End::Full if !is_gone => {}
-                    End::Failed(error) => break Some(error),
-                    _ => break None,
+                    End::Full if goes_on => {}
+                    End::Failed(error) => return Ok(Some(error)),
+                    _ => return Ok(None),
                 }
-            };
-            drop(to_writer);
-            match writer.join() {
-                Ok(written) => written.map(|()| (bytes, end)),
-                Err(panic) => std::panic::resume_unwind(panic),
             }
-        })?;
-        self.bytes = bytes;
-        Ok(end)
+        })
     }
 
     /// The dump. `problem` is what was wrong with the file it comes from.
@@ -167,6 +173,29 @@ impl<'a> Spool<'a> {
             map,
             problems: problem.into_iter().collect(),
         })
+    }
+}
+
+/// Takes buffers to be written at the end of a [`Spool`], and gives them back.
+pub(super) struct Writer<'w> {
+    spool: &'w Spool<'w>,
+    bytes: u64,
+    filled: mpsc::SyncSender<(Vec<u8>, usize, u64)>,
+    emptied: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Writer<'_> {
+    /// A buffer that has been written, with whatever was in it.
+    pub(super) fn emptied(&mut self) -> Option<Vec<u8>> {
+        self.emptied.try_recv().ok()
+    }
+
+    /// Has the first `count` bytes of a buffer written. False when writing has failed, which
+    /// [`Spool::write_behind`] will say.
+    pub(super) fn put(&mut self, buffer: Vec<u8>, count: usize) -> Result<bool, DumpFileError> {
+        let place = self.bytes;
+        self.bytes = self.spool.grown(place, count)?;
+        Ok(self.filled.send((buffer, count, place)).is_ok())
     }
 }
 
