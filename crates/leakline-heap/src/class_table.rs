@@ -73,12 +73,37 @@ impl<'a> ClassTable<'a> {
             }
         }
         ClassTable {
-            classes: Classes::new(table, &superclasses, class_class, identifier_bytes, symbols),
+            classes: Classes::new(
+                table,
+                &superclasses,
+                class_class,
+                has_static_values(scan),
+                identifier_bytes,
+                symbols,
+            ),
             ids,
             dumps,
             primitive_arrays,
         }
     }
+}
+
+/// See [`Classes::has_static_values`].
+fn has_static_values(scan: &Scan<'_>) -> bool {
+    const LEAST: u64 = 16;
+    const LEAST_PART: u64 = 4;
+    let statics = scan.classes.values().flat_map(ClassDump::static_fields);
+    let numbers = statics.filter_map(|field| match field.value {
+        Value::Int(value) => Some(i64::from(value)),
+        Value::Long(value) => Some(value),
+        _ => None,
+    });
+    let (mut all, mut not_zero) = (0, 0);
+    for number in numbers {
+        all += 1;
+        not_zero += u64::from(number != 0);
+    }
+    not_zero >= LEAST && not_zero * LEAST_PART >= all
 }
 
 fn empty_class(id: u64, name: Symbol, kind: ClassKind) -> Class {

@@ -123,7 +123,8 @@ encode_fields!(Class {
 encode_fields!(Classes {
     table,
     by_object,
-    class_class
+    class_class,
+    has_static_values
 });
 
 /// References of a class object that stand before those of its static fields.
@@ -141,6 +142,9 @@ pub(crate) struct Classes {
     by_object: Vec<(u32, ClassNumber)>,
     /// `java.lang.Class`.
     pub(crate) class_class: ClassNumber,
+    /// Whether static fields have the values that those of a whole JVM have: thousands of numbers
+    /// that are mostly not zero. In a redacted dump they are, but for a few.
+    pub(crate) has_static_values: bool,
 }
 
 impl Classes {
@@ -150,6 +154,7 @@ impl Classes {
         mut table: Vec<Class>,
         superclass_ids: &[u64],
         class_class: ClassNumber,
+        has_static_values: bool,
         identifier_bytes: u32,
         symbols: &Symbols,
     ) -> Classes {
@@ -168,6 +173,7 @@ impl Classes {
             table,
             by_object,
             class_class,
+            has_static_values,
         };
         let mut budget = MAX_INHERITED_FIELDS;
         for number in 0..classes.table.len() as u32 {

@@ -183,6 +183,11 @@ const LEAST_HEAP_GAIN_SHARE: f64 = 0.05;
 const LEAST_PART: f64 = 0.1;
 /// But this much did.
 const LARGE_GAIN: u64 = 64 << 20;
+/// Places that gain this part of what the largest does are its equals: where they make up most of
+/// the heap's growth together, none of them is small.
+const EQUAL_PART: f64 = 0.25;
+/// What gained less than this part of its own size hardly grew.
+const HARDLY: f64 = 0.1;
 /// What had less than this part of its objects in the first dump is new.
 const NEW_PART: f64 = 0.1;
 
@@ -204,7 +209,49 @@ pub(crate) struct History<'t> {
     heap_bytes: Vec<u64>,
     /// Where things gained since the first dump, and how.
     gained: Vec<(Pile, SuspectGrowth)>,
+    growth: HeapGrowth,
     losses: Vec<Loss>,
+}
+
+/// How much the heap grew, in bytes, and by what.
+#[derive(Clone, Copy, Default)]
+struct HeapGrowth {
+    /// Without what fluctuates or has warmed up, which is not what a heap grows by.
+    gain: f64,
+    /// What a place must gain to speak of.
+    least: f64,
+    /// Gained by all places that gained so much and go on growing.
+    together: f64,
+}
+
+impl HeapGrowth {
+    fn new(heap_bytes: &[u64], gained: &[(Pile, SuspectGrowth)]) -> HeapGrowth {
+        let (Some(&first), Some(&last)) = (heap_bytes.first(), heap_bytes.last()) else {
+            return HeapGrowth::default();
+        };
+        let bytes = |goes_on: bool| {
+            let places = gained.iter().map(|(_, growth)| growth);
+            places
+                .filter(move |growth| growth.kind.goes_on() == goes_on)
+                .map(|growth| growth.gained_bytes() as f64)
+        };
+        let over: f64 = bytes(false).sum();
+        let gain = (last.saturating_sub(first) as f64 - over)
+            .max(last as f64 * LEAST_HEAP_GAIN_SHARE)
+            .max(1.0);
+        let equal = bytes(true).fold(0.0, f64::max) * EQUAL_PART;
+        let equals: f64 = bytes(true).filter(|bytes| *bytes >= equal).sum();
+        let least = match equals * 2.0 >= gain {
+            true => equal.min(gain * LEAST_PART),
+            false => gain * LEAST_PART,
+        };
+        let least = least.min(LARGE_GAIN as f64);
+        HeapGrowth {
+            gain,
+            least,
+            together: bytes(true).filter(|bytes| *bytes >= least).sum(),
+        }
+    }
 }
 
 /// Objects that were at a place in the first dump and are not there any more.
@@ -248,6 +295,7 @@ impl<'t> History<'t> {
                 .map(|summary| summary.all_bytes())
                 .collect(),
             gained: Vec::new(),
+            growth: HeapGrowth::default(),
             losses: losses(&summaries, &paths),
         };
         let with_growth = |pile: Pile| {
@@ -259,6 +307,7 @@ impl<'t> History<'t> {
             .into_iter()
             .map(with_growth)
             .collect();
+        history.growth = HeapGrowth::new(&history.heap_bytes, &history.gained);
         history
     }
 
@@ -348,28 +397,34 @@ impl<'t> History<'t> {
         self.times.iter().copied().zip(values).collect()
     }
 
-    /// The part of the heap's growth that this is, 0 to 1. What fluctuates or has warmed up is
-    /// not what a heap grows by.
+    /// The part of the heap's growth that this is, 0 to 1.
+    pub(crate) fn part(&self, growth: &SuspectGrowth) -> f64 {
+        (growth.gained_bytes() as f64 / self.growth.gain.max(1.0)).min(1.0)
+    }
+
+    /// The part that this is of the growth that it could explain, 0 to 1: of all; or, where it is
+    /// seen to grow steadily, of what no other place explains, since several leaks do not excuse
+    /// one another.
     pub(crate) fn explained(&self, growth: &SuspectGrowth) -> f64 {
-        let (first, last) = match (self.heap_bytes.first(), self.heap_bytes.last()) {
-            (Some(first), Some(last)) => (*first, *last),
-            _ => return 0.0,
+        let gained = growth.gained_bytes() as f64;
+        let is_sure = growth.kind == GrowthKind::Steady && self.grows(growth);
+        let others = match is_sure {
+            true => (self.growth.together - gained).max(0.0),
+            false => 0.0,
         };
-        let over: u64 = self
-            .gained
-            .iter()
-            .filter(|(_, growth)| !growth.kind.goes_on())
-            .map(|(_, growth)| growth.gained_bytes())
-            .sum();
-        let gain = last.saturating_sub(first).saturating_sub(over) as f64;
-        let least = last as f64 * LEAST_HEAP_GAIN_SHARE;
-        (growth.gained_bytes() as f64 / gain.max(least).max(1.0)).min(1.0)
+        let left = self.growth.gain - others;
+        (gained / left.max(gained).max(1.0)).min(1.0)
     }
 
     /// Whether a place grows enough to speak of, and has not ceased to.
     pub(crate) fn grows(&self, growth: &SuspectGrowth) -> bool {
-        growth.kind.goes_on()
-            && (self.explained(growth) >= LEAST_PART || growth.gained_bytes() >= LARGE_GAIN)
+        growth.kind.goes_on() && growth.gained_bytes() as f64 >= self.growth.least
+    }
+
+    /// Whether a place that does not grow enough to speak of hardly grows for its own size either.
+    pub(crate) fn hardly_grows(&self, growth: &SuspectGrowth) -> bool {
+        let bytes = growth.bytes.last().copied().unwrap_or(0) as f64;
+        !growth.kind.goes_on() || (growth.gained_bytes() as f64) < bytes * HARDLY
     }
 
     /// Why a place that may be large is none that grows.

@@ -233,6 +233,71 @@ fn a_place_of_the_runtime_that_makes_the_heap_grow_is_a_suspect() {
     );
 }
 
+/// Many leaks that are alike: each explains little of the growth, and none excuses another.
+#[test]
+fn equal_leaks_do_not_excuse_one_another() {
+    check(
+        3,
+        |program, dump| {
+            for number in 0..12 {
+                let orders = program.instances("app.Order", 2_000 + 2_000 * dump, 200);
+                let orders = program.map(&orders);
+                program.static_field(&format!("app.Shop{number}"), "orders", orders);
+            }
+        },
+        expect![[r#"
+            static Shop0.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop0 orders by static field
+            static Shop1.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop1 orders by static field
+            static Shop10.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop10 orders by static field
+            static Shop11.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop11 orders by static field
+            static Shop2.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop2 orders by static field
+            static Shop3.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop3 orders by static field
+            static Shop4.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop4 orders by static field
+            static Shop5.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop5 orders by static field
+            static Shop6.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop6 orders by static field
+            static Shop7.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop7 orders by static field
+            static Shop8.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop8 orders by static field
+            static Shop9.orders → HashMap holds 6,000 Order (1.49 MiB, 8 %) [Map]
+              app.Shop9 orders by static field
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            0.99 sure: steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop0.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop1.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop2.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop3.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop4.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop5.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop6.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop7.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop8.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop9.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop10.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+            + static Shop11.orders → HashMap: app.Order steady [2000, 4000, 6000] [520040, 1040040, 1560040] 200 52000 per Minute
+        "#]],
+    );
+}
+
 /// What an engineer on call meets in one process: each place changes in its own manner, and one
 /// of them is the leak, though the cache that warms up gained far more.
 #[test]

@@ -184,6 +184,10 @@ impl Court<'_, '_> {
             .into_iter()
             .map(|judged| judged.suspect)
             .partition(grows);
+        not_growing.retain(|large| match (self.history, &large.growth) {
+            (Some(history), Some(growth)) => history.hardly_grows(growth),
+            _ => true,
+        });
         suspects.truncate(MAX_SUSPECTS);
         not_growing.truncate(MAX_SUSPECTS);
         (suspects, not_growing)

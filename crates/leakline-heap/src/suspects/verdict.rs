@@ -3,7 +3,7 @@
 use super::{LEAST_SHARE, Pile, PileKind, TELLING_PART, percent};
 use crate::collections::Owner;
 use crate::growth::History;
-use crate::report::{Pattern, SuspectGrowth};
+use crate::report::{GrowthKind, Pattern, SuspectGrowth};
 
 /// What speaks for and against a suspect.
 pub(super) struct Verdict {
@@ -60,7 +60,8 @@ impl Verdict {
     }
 
     /// Where growth is measured, size is half of the case, and the part of the heap's growth
-    /// that the place explains is the other half. Whether that part is telling.
+    /// that the place explains, other leaks aside, is the other half. Whether it is a telling part
+    /// of all growth.
     pub(super) fn weigh_growth(
         &mut self,
         history: &History<'_>,
@@ -73,7 +74,12 @@ impl Verdict {
             return false;
         }
         let explained = history.explained(growth);
-        self.confidence = self.confidence.min(0.5) + 0.49 * explained;
+        let by_size = self.confidence;
+        self.confidence = by_size.min(0.5) + 0.49 * explained;
+        if growth.kind == GrowthKind::Steady {
+            // it is no less sure than it was before it was seen to grow
+            self.confidence = self.confidence.max(by_size);
+        }
         if explained < TELLING_PART {
             let evidence = format!(
                 "it explains only {} of what the heap gained between the dumps",
@@ -84,6 +90,6 @@ impl Verdict {
         for (weight, doubt) in history.doubts(pile, growth) {
             self.speak_against(weight, &doubt);
         }
-        explained >= TELLING_PART
+        history.part(growth) >= TELLING_PART
     }
 }

@@ -73,8 +73,9 @@ const BOXES: &[&str] = &[
 const SPARSE: u64 = 4;
 /// An array of fewer bytes that are all zero is more likely a counter than room for nothing.
 const LEAST_ZERO_BYTES: u64 = 128;
-/// Every JVM has hundreds of strings and tables that are not zero, beside the names of threads. A
-/// dump with fewer was redacted: then equality and zeros say nothing.
+/// Where static fields do not show that a dump has its values, so many strings, beside the names
+/// of threads that redaction leaves, and so many arrays must be other than zero for equality and
+/// zeros to say something.
 const LEAST_NON_ZERO: u64 = 16;
 
 /// What there is to look at in the objects of a class.
@@ -170,9 +171,9 @@ pub(crate) fn waste(heap: &Heap<'_>, retention: &Retention, places: &Places) -> 
         all.numbers += part.numbers;
     }
     search.dead_thread_locals(&mut all.tallies);
-    // redaction leaves the names of threads
-    let has_texts = all.texts >= LEAST_NON_ZERO + heap.threads().len() as u64;
-    let has_arrays = all.numbers >= LEAST_NON_ZERO;
+    let is_whole = heap.classes.has_static_values;
+    let has_texts = is_whole || all.texts >= LEAST_NON_ZERO + heap.threads().len() as u64;
+    let has_arrays = is_whole || all.numbers >= LEAST_NON_ZERO;
     all.strings.sort_unstable();
     let same = search.same(&all.strings, &all.told);
     if has_texts {
