@@ -443,9 +443,7 @@ struct SuspectJson<'a> {
     confidence: f64,
     pattern: &'static str,
     counter_evidence: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
     waste: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<KnownJson>,
 }
 

@@ -74,7 +74,6 @@ pub(crate) struct HolderJson<'a> {
     field: Option<&'a str>,
     root: &'a str,
     thread: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     frame: Option<&'a str>,
 }
 
@@ -93,7 +92,6 @@ impl<'a> From<&'a Holder> for HolderJson<'a> {
 #[derive(Serialize)]
 pub(crate) struct AccumulatedJson<'a> {
     class: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     key_class: Option<&'a str>,
     objects: u64,
     bytes: u64,

@@ -276,7 +276,11 @@ impl Court<'_, '_> {
         };
         verdict.weigh_owner(culprit, weight, all_bytes, tells);
         self.weigh_bounds(pile, tells, &mut verdict);
-        let is_stack = self.pattern(pile) == Pattern::ThreadStack;
+        let is_stack = match pile.kind {
+            // what is linked is held by whatever holds the first of it
+            PileKind::Linked => wording.local_method().is_some(),
+            _ => self.pattern(pile) == Pattern::ThreadStack,
+        };
         verdict.weigh_kind(pile, tree.container(pile.owner), is_stack);
         let alike = tree.path(pile.owner);
         let alike = alike.iter().map(|node| tree.nodes[*node].alike).max();

@@ -38,7 +38,7 @@ impl Verdict {
         }
         if pile.kind == PileKind::Elements && container == Some(Pattern::Array) {
             self.speak_against(
-                0.1,
+                0.2,
                 "an array has a fixed length, unless it is replaced by a longer one",
             );
         }
