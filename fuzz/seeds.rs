@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use leakline_heap::{
+    AnalyzeOptions, DumpIdentity, IndexSource, LoadOptions, References, analyze, load, write_index,
+};
 use leakline_hprof::heap_builder::{Form, HeapBuilder, Layout, ObjectId, Place};
 use leakline_hprof::{
     GcRootKind, HeapRecord, HeapRecordWriter, Hprof, HprofWriter, IdentifierSize, PrimitiveType,
@@ -12,15 +15,42 @@ use leakline_hprof::{
 fn main() -> std::io::Result<()> {
     let seeds = seeds();
     for target in ["hprof", "redact", "heap"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("corpus")
-            .join(target);
-        std::fs::create_dir_all(&folder)?;
-        for (name, bytes) in &seeds {
-            std::fs::write(folder.join(name), bytes)?;
-        }
+        write(target, &seeds)?;
+    }
+    let indexes = seeds
+        .iter()
+        .filter_map(|(name, dump)| Some((name.clone(), index(dump)?)));
+    write("index", &indexes.collect::<Vec<_>>())
+}
+
+fn write(target: &str, seeds: &[(String, Vec<u8>)]) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
+    std::fs::create_dir_all(&folder)?;
+    for (name, bytes) in seeds {
+        std::fs::write(folder.join(name), bytes)?;
     }
     Ok(())
+}
+
+/// The index of a dump, if that can be read.
+fn index(dump: &[u8]) -> Option<Vec<u8>> {
+    let heap = load(dump, &LoadOptions::default()).ok()?;
+    let analysis = analyze(&heap, &AnalyzeOptions::default());
+    let source = IndexSource {
+        dump: DumpIdentity {
+            bytes: dump.len() as u64,
+            modified: 0,
+            sample: 0,
+            whole: 0,
+        },
+        references: References::Strong,
+        problems: Vec::new(),
+    };
+    let mut index = Vec::new();
+    write_index(&heap, &analysis, &source, &mut index).ok()?;
+    Some(index)
 }
 
 fn seeds() -> Vec<(String, Vec<u8>)> {
