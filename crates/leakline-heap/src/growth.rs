@@ -11,7 +11,7 @@ use leakline_model::Timestamp;
 
 use crate::collections::{Owner, owner, short_name};
 use crate::graph::Heap;
-use crate::heap_index::encode_fields;
+use crate::heap_index::{Decoder, Encode, Encoder, encode_fields};
 use crate::place_tree::{Node, PlaceTree, Step};
 use crate::report::{GrowthKind, GrowthRate, GrowthRow, Per, SuspectGrowth, Totals};
 use crate::suspects::{Limits, Measure, Pile, Wording, piles};
@@ -27,8 +27,7 @@ pub struct HeapSummary {
     native: u64,
     /// Ascending by path.
     places: Vec<PlaceSize>,
-    /// The program's own classes, by a hash of their names, ascending.
-    classes: Vec<u64>,
+    classes: ProgramClasses,
 }
 
 /// The size of one place.
@@ -57,6 +56,20 @@ encode_fields!(PlaceSize {
     bytes
 });
 
+/// The classes of a heap that belong to the program, by which its process is known: without what
+/// the runtime numbers anew in each run, as hashes of their names, ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProgramClasses(Vec<u64>);
+
+impl Encode<'_> for ProgramClasses {
+    fn encode<'s>(&'s self, to: &mut Encoder<'s>) {
+        self.0.encode(to);
+    }
+    fn decode(from: &mut Decoder<'_>) -> Option<Self> {
+        Encode::decode(from).map(ProgramClasses)
+    }
+}
+
 /// A process keeps at least this share of its own classes loaded from one dump to the next.
 const LEAST_SHARED_CLASSES: f64 = 0.5;
 
@@ -77,7 +90,7 @@ impl HeapSummary {
             bytes: totals.bytes,
             native: tree.nodes.first().map_or(0, |root| root.native),
             places,
-            classes: own_classes(heap),
+            classes: ProgramClasses::of(heap),
         }
     }
 
@@ -93,7 +106,7 @@ impl HeapSummary {
 
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
-        size_of_val(&*self.places) + size_of_val(&*self.classes) + size_of::<Self>()
+        size_of_val(&*self.places) + size_of_val(&*self.classes.0) + size_of::<Self>()
     }
 
     /// With those that objects keep outside of the heap.
@@ -106,16 +119,9 @@ impl HeapSummary {
         self == other
     }
 
-    /// Whether this can be a later state of the process that `earlier` shows. A process keeps
-    /// nearly all classes that it has loaded, so a program whose classes are mostly gone is
-    /// another one. Two runs of one program cannot be told apart.
+    /// See [`ProgramClasses::can_follow`].
     pub fn can_follow(&self, earlier: &HeapSummary) -> bool {
-        let kept = earlier
-            .classes
-            .iter()
-            .filter(|class| self.classes.binary_search(class).is_ok())
-            .count();
-        kept as f64 >= earlier.classes.len() as f64 * LEAST_SHARED_CLASSES
+        self.classes.can_follow(&earlier.classes)
     }
 
     fn at(&self, path: u64) -> Option<&PlaceSize> {
@@ -147,21 +153,30 @@ fn path_hashes(tree: &PlaceTree) -> Vec<u64> {
     hashes
 }
 
-/// The classes of a heap that belong to the program, without what the runtime numbers anew in
-/// each run.
-fn own_classes(heap: &Heap<'_>) -> Vec<u64> {
-    let mut classes: Vec<u64> = heap
-        .classes
-        .objects()
-        .iter()
-        .map(|(_, class)| heap.name(heap.classes.get(*class).name))
-        .filter(|name| owner(name) == Owner::Application)
-        .filter_map(|name| name.split("$$").next())
-        .map(|name| hash(&[name.as_bytes()]))
-        .collect();
-    classes.sort_unstable();
-    classes.dedup();
-    classes
+impl ProgramClasses {
+    pub(crate) fn of(heap: &Heap<'_>) -> ProgramClasses {
+        let mut classes: Vec<u64> = heap
+            .classes
+            .objects()
+            .iter()
+            .map(|(_, class)| heap.name(heap.classes.get(*class).name))
+            .filter(|name| owner(name) == Owner::Application)
+            .filter_map(|name| name.split("$$").next())
+            .map(|name| hash(&[name.as_bytes()]))
+            .collect();
+        classes.sort_unstable();
+        classes.dedup();
+        ProgramClasses(classes)
+    }
+
+    /// Whether this can be a later state of the process that `earlier` shows. A process keeps
+    /// nearly all classes that it has loaded, so a program whose classes are mostly gone is
+    /// another one. Two runs of one program cannot be told apart.
+    pub fn can_follow(&self, earlier: &ProgramClasses) -> bool {
+        let kept = earlier.0.iter();
+        let kept = kept.filter(|class| self.0.binary_search(class).is_ok());
+        kept.count() as f64 >= earlier.0.len() as f64 * LEAST_SHARED_CLASSES
+    }
 }
 
 /// FNV-1a, 64 bits.

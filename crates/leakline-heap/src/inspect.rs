@@ -27,6 +27,7 @@ use leakline_model::Glob;
 
 use crate::collections::short_name;
 use crate::graph::{Heap, NONE};
+use crate::growth::ProgramClasses;
 use crate::load::{Phase, Progress};
 use crate::reachability::Strength;
 use crate::report::{ClassRow, DumpFacts, Totals};
@@ -167,6 +168,11 @@ impl<'h, 'a> Inspector<'h, 'a> {
     /// What the dump is and what was wrong with it.
     pub fn facts(&self) -> &DumpFacts {
         self.heap.facts()
+    }
+
+    /// By what the process is known.
+    pub fn program_classes(&self) -> ProgramClasses {
+        ProgramClasses::of(self.heap)
     }
 
     /// Sums over the heap.

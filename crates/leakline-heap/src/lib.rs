@@ -92,7 +92,7 @@ mod waste;
 pub use analyze::{Analysis, AnalyzeOptions, analyze};
 pub use error::HeapError;
 pub use graph::Heap;
-pub use growth::HeapSummary;
+pub use growth::{HeapSummary, ProgramClasses};
 pub use heap_index::{DumpIdentity, HeapIndex, IndexError, IndexSource, write_index};
 pub use load::{LoadOptions, Phase, Progress, References, Release, load};
 pub use reachability::Strength;

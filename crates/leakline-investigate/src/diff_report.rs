@@ -1,7 +1,7 @@
 //! What `leakline heap` finds when it compares dumps, in every form.
 
 use leakline_heap::inspect::{Diff, DiffRest, DiffRow, Size};
-use leakline_heap::{DumpFacts, Totals};
+use leakline_heap::{DumpFacts, ProgramClasses, Totals};
 use leakline_model::{ByteSize, SignedByteSize, grouped};
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::document::{Block, Document, Table};
 use crate::form::Form;
 use crate::json::{pretty, time};
 use crate::phrase;
-use crate::prose::{Prose, sentence, visible};
+use crate::prose::{Prose, ended, sentence, visible};
 
 /// What changed over dumps.
 #[derive(Clone, Debug)]
@@ -35,15 +35,17 @@ pub enum DiffOf {
 #[derive(Clone, Debug)]
 pub struct Dump {
     facts: DumpFacts,
+    classes: ProgramClasses,
     objects: u64,
     bytes: u64,
 }
 
 impl Dump {
     /// What the report says of it.
-    pub fn new(facts: &DumpFacts, totals: &Totals) -> Dump {
+    pub fn new(facts: &DumpFacts, totals: &Totals, classes: ProgramClasses) -> Dump {
         Dump {
             facts: facts.clone(),
+            classes,
             objects: totals.objects,
             bytes: totals.bytes,
         }
@@ -63,6 +65,10 @@ fn layout(report: &DiffReport) -> Document {
     });
     if !is_ordered {
         let text = "Mind: the dumps were not given oldest first, so what they gained may be what was lost.";
+        blocks.push(Block::Paragraph(text.into()));
+    }
+    for problem in comparison_problems(dumps) {
+        let text = format!("Mind: {}", ended(&problem));
         blocks.push(Block::Paragraph(text.into()));
     }
     let diff = &report.diff;
@@ -99,6 +105,23 @@ fn layout(report: &DiffReport) -> Document {
         .into(),
         blocks,
     }
+}
+
+/// What speaks against comparing the dumps, for people.
+fn comparison_problems(dumps: &[Dump]) -> Vec<String> {
+    let Some((last, earlier)) = dumps.split_last() else {
+        return Vec::new();
+    };
+    let others = (1..).zip(earlier);
+    others
+        .filter(|(_, other)| !last.classes.can_follow(&other.classes))
+        .map(|(number, _)| {
+            format!(
+                "dump {number} is not of the process that dump {} shows: most classes of its program are not there",
+                dumps.len()
+            )
+        })
+        .collect()
 }
 
 type Bytes = fn(&Size) -> u64;
@@ -241,6 +264,7 @@ fn rest(rest: DiffRest) -> Option<String> {
 struct DiffJson<'a> {
     schema: &'static str,
     dumps: Vec<DumpJson<'a>>,
+    comparison_problems: Vec<String>,
     #[serde(flatten)]
     rows: RowsJson<'a>,
     rest: DiffRestJson,
@@ -311,6 +335,7 @@ fn json(report: &DiffReport) -> String {
     pretty(&DiffJson {
         schema,
         dumps: report.dumps.iter().map(dump_json).collect(),
+        comparison_problems: comparison_problems(&report.dumps),
         rows,
         rest: rest_json(report.diff.rest),
     })

@@ -51,7 +51,11 @@ fn check(dumps: &[Vec<u8>], of: DiffOf, form: Form, expected: Expect) {
     for dump in dumps {
         let heap = load(dump, &LoadOptions::default()).expect("the dump can be read");
         let inspector = Inspector::new(&heap);
-        compared.push(Dump::new(inspector.facts(), inspector.totals()));
+        compared.push(Dump::new(
+            inspector.facts(),
+            inspector.totals(),
+            inspector.program_classes(),
+        ));
         sizes.push(match of {
             DiffOf::Classes => inspector.class_sizes(),
             DiffOf::Dominators => inspector.dominator_sizes(&filter, 2),
@@ -143,6 +147,7 @@ fn classes() {
                   "bytes": 41648
                 }
               ],
+              "comparison_problems": [],
               "classes": [
                 {
                   "class": "byte[]",
@@ -267,6 +272,7 @@ fn dominators() {
                   "bytes": 41648
                 }
               ],
+              "comparison_problems": [],
               "objects": [
                 {
                   "field": null,

@@ -112,7 +112,9 @@ fn compare(
                 DiffOf::Classes => inspector.class_sizes(),
                 DiffOf::Dominators => inspector.dominator_sizes(&filter, depth),
             };
-            Ok((diff_report::Dump::new(facts, inspector.totals()), of_dump))
+            let classes = inspector.program_classes();
+            let dump = diff_report::Dump::new(facts, inspector.totals(), classes);
+            Ok((dump, of_dump))
         })?;
         compared.push(dump);
         sizes.push(of_dump);
